@@ -1,0 +1,29 @@
+#ifndef PB_BASE_MEM_H
+#define PB_BASE_MEM_H
+
+#include <stddef.h>
+
+#include "popbridge/base/status.h"
+
+/*
+ * The one way to the heap.  pb_alloc and pb_realloc return NULL when there is
+ * no memory: a session ends then, the process lives.  pb_xalloc aborts and is
+ * for start-up and tools only.  Memory from pb_alloc and pb_xalloc is zeroed.
+ */
+
+void *pb_alloc(size_t size) PB_MUST_CHECK;
+void *pb_xalloc(size_t size) PB_MUST_CHECK;
+void *pb_realloc(void *p, size_t size) PB_MUST_CHECK;
+char *pb_xstrdup(const char *s) PB_MUST_CHECK;
+void  pb_free(void *p);
+
+/* Overwrite memory that held a secret; the compiler may not drop it. */
+void pb_wipe(void *p, size_t len);
+
+/*
+ * Tests only: the n-th allocation of this thread from now on (counted from 1)
+ * and all after it fail; 0 ends it.
+ */
+void pb_mem_fail_from(unsigned long n);
+
+#endif

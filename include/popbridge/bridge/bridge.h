@@ -1,0 +1,165 @@
+#ifndef PB_BRIDGE_BRIDGE_H
+#define PB_BRIDGE_BRIDGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "popbridge/base/buffer.h"
+#include "popbridge/base/error.h"
+#include "popbridge/base/slice.h"
+#include "popbridge/bridge/commit.h"
+#include "popbridge/bridge/maildrop.h"
+#include "popbridge/bridge/retrieval.h"
+#include "popbridge/imap/client.h"
+#include "popbridge/pop3/session.h"
+
+/*
+ * One POP3 session served from one IMAP mailbox.
+ *
+ * Sans-I/O: octets of both peers go in, octets for both come out (client_out
+ * here, imap->out for the server), and what only the edge can do is asked for
+ * by actions.  Nothing calls back; time is an argument, in ms of a clock that
+ * never goes back.  The edge's loop is:
+ *
+ *	feed what has arrived and is wanted; send what is in both outs; do
+ *	the actions; arm a timer for pb_bridge_deadline; wait.
+ *
+ * Nothing is removed from a mailbox but in the UPDATE state, after QUIT.
+ */
+
+/*
+ * Octets for a client that may wait before the upstream is no longer read;
+ * more only costs memory, less costs throughput.
+ */
+#define PB_BRIDGE_OUT_HIGH (64 * 1024)
+
+/* Most octets of a chunk that are taken from upstream in one step. */
+#define PB_BRIDGE_CHUNK_MAX (16 * 1024)
+
+/* Listings that fail because the mailbox changed meanwhile. */
+#define PB_BRIDGE_LISTINGS_MAX 3
+
+struct pb_bridge_options {
+	const char *mailbox;
+	enum pb_imap_tls tls;
+	bool mark_seen;		/* \Seen at QUIT on what was retrieved */
+	bool lock;		/* ask for the maildrop's lock */
+	uint64_t idle_ms;	/* autologout (RFC 1939, section 3) */
+	uint64_t upstream_ms;	/* for each answer of the server */
+	uint64_t connect_ms;	/* until there is a connection, TLS included */
+	uint64_t stall_ms;	/* for a client that does not read */
+};
+
+enum pb_bridge_state {
+	PB_BRIDGE_COMMAND,	/* the client's turn */
+	PB_BRIDGE_CONNECTING,
+	PB_BRIDGE_LOGIN,
+	PB_BRIDGE_LOCKING,
+	PB_BRIDGE_OPENING,	/* SELECT and the listing */
+	PB_BRIDGE_LISTING,	/* a LIST or UIDL is on its way out */
+	PB_BRIDGE_RETRIEVING,
+	PB_BRIDGE_COMMITTING,
+	PB_BRIDGE_ENDED,	/* send client_out, then close */
+};
+
+/* What the edge has to do; each is handed out once. */
+enum pb_bridge_action {
+	PB_BRIDGE_NOTHING,
+	PB_BRIDGE_CONNECT,	/* then _connected or _upstream_lost */
+	PB_BRIDGE_STARTTLS,	/* then _secured or _upstream_lost */
+	PB_BRIDGE_LOCK,		/* then _locked */
+	PB_BRIDGE_DROP_UPSTREAM, /* send what is in its out, then close it */
+	PB_BRIDGE_END,		/* the last one */
+};
+
+/* For the summary line of a session. */
+struct pb_bridge_stats {
+	uint64_t retr;
+	uint64_t top;
+	uint64_t dele;		/* marked at QUIT */
+	uint64_t removed;	/* confirmed by the server */
+	uint64_t octets;	/* of messages sent */
+	const char *reason;	/* why it ended; static text */
+};
+
+struct pb_bridge {
+	const struct pb_bridge_options *options;	/* borrowed */
+	const char *id;		/* borrowed: the session's, for the log */
+	const char *peer;	/* borrowed: the client's address */
+	enum pb_bridge_state state;
+	struct pb_pop3_session pop3;
+	struct pb_buffer client_out;
+	struct pb_imap_client *imap;	/* borrowed; NULL when not connected */
+	struct pb_secret password;	/* between PASS and the connection */
+	struct pb_maildrop maildrop;
+	struct pb_retrieval retrieval;
+	struct pb_commit commit;
+	unsigned listings;		/* attempts so far */
+	uint32_t exists;		/* what the server says now */
+	uint32_t exists_selected;	/* when the listing was asked for */
+	bool shifted;			/* a message vanished meanwhile */
+	bool list_uidl;			/* LISTING: UIDL, or LIST */
+	uint32_t list_next;
+	bool client_eof;
+	bool draining;
+	unsigned actions;		/* set of enum pb_bridge_action */
+	uint64_t now;
+	uint64_t client_at;		/* its last command or progress */
+	uint64_t upstream_at;		/* its last progress, or our command */
+	size_t unsent;			/* of client_out, on its way */
+	struct pb_bridge_stats stats;
+};
+
+/* The greeting is in client_out at once. */
+void pb_bridge_init(struct pb_bridge *b,
+		    const struct pb_bridge_options *options, const char *id,
+		    const char *peer, uint64_t now);
+void pb_bridge_fini(struct pb_bridge *b);
+
+/*
+ * Octets of the client, of the server.  Taken from the front of *in while
+ * they are wanted; what is left must be offered again later.
+ */
+bool pb_bridge_wants_client(const struct pb_bridge *b);
+void pb_bridge_client_in(struct pb_bridge *b, struct pb_slice *in,
+			 uint64_t now);
+bool pb_bridge_wants_upstream(const struct pb_bridge *b);
+void pb_bridge_upstream_in(struct pb_bridge *b, struct pb_slice *in,
+			   uint64_t now);
+
+/* The client sends no more; what it has sent before is still answered. */
+void pb_bridge_client_eof(struct pb_bridge *b, uint64_t now);
+/* The client cannot be reached any more; a commit under way goes on. */
+void pb_bridge_client_gone(struct pb_bridge *b, uint64_t now);
+/* So many octets of client_out's are not yet with the client's kernel. */
+void pb_bridge_client_flow(struct pb_bridge *b, size_t unsent, uint64_t now);
+
+/* Answers to actions. */
+void pb_bridge_connected(struct pb_bridge *b, struct pb_imap_client *imap,
+			 uint64_t now);
+void pb_bridge_secured(struct pb_bridge *b, uint64_t now);
+void pb_bridge_locked(struct pb_bridge *b, bool granted, uint64_t now);
+/* The connection, or the attempt at one, is over.  imap is not used again. */
+void pb_bridge_upstream_lost(struct pb_bridge *b, const struct pb_error *why,
+			     uint64_t now);
+
+/* Finish the command or commit under way, then end (SIGTERM). */
+void pb_bridge_drain(struct pb_bridge *b, uint64_t now);
+/* End at once, without UPDATE; only a commit under way goes on. */
+void pb_bridge_stop(struct pb_bridge *b, const char *reason, uint64_t now);
+
+/* Time has passed, or there is room in client_out again. */
+void pb_bridge_run(struct pb_bridge *b, uint64_t now);
+/* When to call pb_bridge_run at the latest; UINT64_MAX for never. */
+uint64_t pb_bridge_deadline(const struct pb_bridge *b);
+
+enum pb_bridge_action pb_bridge_next_action(struct pb_bridge *b);
+
+/* The login name; "" before USER. */
+struct pb_slice pb_bridge_user(const struct pb_bridge *b);
+/* Octets from the client may hold a password until the login is done. */
+bool pb_bridge_is_private(const struct pb_bridge *b);
+
+const char *pb_bridge_state_name(enum pb_bridge_state state);
+
+#endif

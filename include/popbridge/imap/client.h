@@ -1,0 +1,207 @@
+#ifndef PB_IMAP_CLIENT_H
+#define PB_IMAP_CLIENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "popbridge/base/buffer.h"
+#include "popbridge/base/error.h"
+#include "popbridge/base/secret.h"
+#include "popbridge/base/slice.h"
+#include "popbridge/base/status.h"
+#include "popbridge/imap/framer.h"
+#include "popbridge/imap/gate.h"
+#include "popbridge/imap/grammar.h"
+#include "popbridge/imap/writer.h"
+
+/*
+ * The client side of one IMAP connection (RFC 3501): octets of a server in,
+ * events out; commands in, octets for the server out.
+ *
+ * From the greeting to the login it acts by itself: it asks for the
+ * capabilities, upgrades to TLS where that was asked for, authenticates with
+ * the best way the server offers.  From PB_IMAP_EVENT_READY on, commands are
+ * pipelined: each call queues one, each ends in one PB_IMAP_EVENT_DONE.
+ * Commands name messages by UID only, so that no expunge can shift them.
+ *
+ * Sans-I/O.  A client that has failed stays failed: error says why.
+ */
+
+/* Commands under way at a time; more would only wait in the server. */
+#define PB_IMAP_PIPELINE_MAX 32
+
+/* A user name, as POP3 can carry it. */
+#define PB_IMAP_USER_MAX 255
+
+/* Untagged responses that the grammar refuses, before it is enough. */
+#define PB_IMAP_REFUSED_MAX 64
+
+enum pb_imap_tls {
+	PB_IMAP_TLS_IMPLICIT,	/* the octets come out of TLS already */
+	PB_IMAP_TLS_STARTTLS,	/* required: no login without */
+	PB_IMAP_TLS_NONE,
+};
+
+enum pb_imap_state {
+	PB_IMAP_STATE_GREETING,
+	PB_IMAP_STATE_CAPABILITY,
+	PB_IMAP_STATE_STARTTLS,
+	PB_IMAP_STATE_HANDSHAKE,
+	PB_IMAP_STATE_LOGIN,
+	PB_IMAP_STATE_READY,
+	PB_IMAP_STATE_LOGOUT,
+	PB_IMAP_STATE_BROKEN,
+};
+
+enum pb_imap_command_kind {
+	PB_IMAP_COMMAND_INTERNAL,	/* nobody waits for it */
+	PB_IMAP_COMMAND_CAPABILITY,
+	PB_IMAP_COMMAND_STARTTLS,
+	PB_IMAP_COMMAND_LOGIN,
+	PB_IMAP_COMMAND_SELECT,
+	PB_IMAP_COMMAND_SIZES,
+	PB_IMAP_COMMAND_BODY,
+	PB_IMAP_COMMAND_STORE,
+	PB_IMAP_COMMAND_EXPUNGE,
+	PB_IMAP_COMMAND_SEARCH,
+};
+
+enum pb_imap_event_type {
+	PB_IMAP_EVENT_STARTTLS,	/* do the handshake, then _secured() */
+	PB_IMAP_EVENT_READY,	/* logged in */
+	PB_IMAP_EVENT_EXISTS,	/* number */
+	PB_IMAP_EVENT_EXPUNGE,	/* seq */
+	PB_IMAP_EVENT_SIZE,	/* seq, and uid or size or both, of a SIZES */
+	PB_IMAP_EVENT_BODY_BEGIN, /* size: octets of the literal */
+	PB_IMAP_EVENT_BODY_DATA, /* data */
+	PB_IMAP_EVENT_BODY_END,	/* it was the right message, and whole */
+	PB_IMAP_EVENT_BODY_NIL,	/* instead of the three */
+	PB_IMAP_EVENT_FOUND,	/* uids, n_uids of a SEARCH */
+	PB_IMAP_EVENT_DONE,	/* id, kind, condition; error unless OK */
+};
+
+struct pb_imap_event {
+	enum pb_imap_event_type type;
+	uint32_t number;
+	uint32_t seq;
+	uint32_t uid;		/* 0 when the server did not say */
+	bool has_size;
+	uint64_t size;
+	struct pb_slice data;	/* valid until the next call */
+	const uint32_t *uids;	/* valid until the next call */
+	size_t n_uids;
+	uint32_t id;
+	enum pb_imap_command_kind kind;
+	enum pb_imap_condition condition;
+	struct pb_error error;
+};
+
+struct pb_imap_command {
+	uint32_t id;		/* its tag's number */
+	enum pb_imap_command_kind kind;
+	uint32_t uid;		/* BODY */
+	uint32_t offset;	/* BODY */
+	bool got_body;		/* BODY */
+};
+
+/* How far a body that came inside a response has been told. */
+enum pb_imap_told {
+	PB_IMAP_TOLD_ALL,
+	PB_IMAP_TOLD_NOTHING,
+	PB_IMAP_TOLD_BEGIN,
+	PB_IMAP_TOLD_DATA,
+};
+
+struct pb_imap_client {
+	enum pb_imap_state state;
+	struct pb_imap_grammar *grammar;	/* borrowed: the loop's */
+	struct pb_imap_writer *writer;		/* borrowed: the loop's */
+	enum pb_imap_tls tls;
+	bool secured;
+	struct pb_imap_framer framer;
+	struct pb_buffer out;		/* for the server; take from it */
+	struct pb_imap_command queue[PB_IMAP_PIPELINE_MAX];
+	unsigned n_queue;
+	uint32_t last_id;
+	unsigned capabilities;
+	bool capabilities_known;
+	bool has_uidvalidity;
+	bool read_only;
+	uint32_t uidvalidity;
+	unsigned refused;		/* responses that did not parse */
+	unsigned dropped;		/* responses that the gate stopped */
+	unsigned login_piece;		/* of a LOGIN with literals */
+	uint64_t commands;		/* sent so far, for the summary */
+	struct pb_imap_command *streaming; /* into queue, or NULL */
+	struct pb_slice inline_body;
+	enum pb_imap_told told;
+	char user[PB_IMAP_USER_MAX + 1];
+	size_t user_len;
+	struct pb_secret password;	/* own; empty after the login */
+	struct pb_error error;		/* why it is BROKEN */
+};
+
+void pb_imap_client_init(struct pb_imap_client *c,
+			 struct pb_imap_grammar *grammar,
+			 struct pb_imap_writer *writer, enum pb_imap_tls tls);
+void pb_imap_client_fini(struct pb_imap_client *c);
+
+/*
+ * The credential, before the first octet is fed; the password is moved in.
+ * PB_OK, PB_EINVAL (CR, LF or NUL in it, or too long).
+ */
+enum pb_status pb_imap_client_login(struct pb_imap_client *c,
+				    struct pb_slice user,
+				    struct pb_secret *password) PB_MUST_CHECK;
+/* The handshake that PB_IMAP_EVENT_STARTTLS asked for is done. */
+enum pb_status pb_imap_client_secured(struct pb_imap_client *c) PB_MUST_CHECK;
+
+/*
+ * Take octets from the front of *in up to the next event.
+ *
+ * PB_OK      *event is filled.
+ * PB_AGAIN   all of *in is taken.
+ * PB_EPROTO  the connection is of no use any more, see c->error.
+ */
+enum pb_status pb_imap_client_next(struct pb_imap_client *c,
+				   struct pb_slice *in,
+				   struct pb_imap_event *event) PB_MUST_CHECK;
+
+/* Commands may be queued now, so many of them. */
+unsigned pb_imap_client_room(const struct pb_imap_client *c);
+/* Commands wait for their completion. */
+bool pb_imap_client_is_busy(const struct pb_imap_client *c);
+
+/*
+ * Commands, when READY and with room.  *id may be NULL.  PB_OK, or PB_EPROTO
+ * when the client has failed now (no memory) or before.
+ */
+enum pb_status pb_imap_client_select(struct pb_imap_client *c,
+				     const char *mailbox) PB_MUST_CHECK;
+/* UID and RFC822.SIZE of all messages. */
+enum pb_status pb_imap_client_sizes(struct pb_imap_client *c) PB_MUST_CHECK;
+/* One at a time.  The whole message, or `count` octets from `offset`. */
+enum pb_status pb_imap_client_body(struct pb_imap_client *c, uint32_t uid,
+				   uint32_t offset,
+				   uint32_t count) PB_MUST_CHECK;
+/* No more UIDs than pb_imap_set_take allows. */
+enum pb_status pb_imap_client_store(struct pb_imap_client *c,
+				    const uint32_t *uids, size_t n, bool add,
+				    enum pb_imap_flag flag,
+				    uint32_t *id) PB_MUST_CHECK;
+enum pb_status pb_imap_client_uid_expunge(struct pb_imap_client *c,
+					  const uint32_t *uids, size_t n,
+					  uint32_t *id) PB_MUST_CHECK;
+enum pb_status pb_imap_client_expunge(struct pb_imap_client *c,
+				      uint32_t *id) PB_MUST_CHECK;
+enum pb_status pb_imap_client_search_deleted(struct pb_imap_client *c,
+					     uint32_t *id) PB_MUST_CHECK;
+/* Say goodbye; what the server answers is of no interest. */
+void pb_imap_client_logout(struct pb_imap_client *c);
+
+/* It can UID EXPUNGE (RFC 4315, or IMAP4rev2). */
+bool pb_imap_client_has_uid_expunge(const struct pb_imap_client *c);
+
+const char *pb_imap_state_name(enum pb_imap_state state);
+
+#endif

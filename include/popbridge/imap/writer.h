@@ -1,0 +1,121 @@
+#ifndef PB_IMAP_WRITER_H
+#define PB_IMAP_WRITER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "popbridge/base/buffer.h"
+#include "popbridge/base/slice.h"
+#include "popbridge/base/status.h"
+
+/*
+ * IMAP commands as octets.  Each function appends one complete command line,
+ * tag and CR LF included, to `out`; the serialisation is libetpan's, written
+ * into memory.
+ *
+ * Strings of a user (name, password) never pass through quoting: what is not
+ * plain goes as a literal or as base64, and CR, LF and NUL are refused.
+ *
+ * One writer serves all connections of one loop.  Results are PB_OK, or
+ * PB_ENOMEM and PB_ETOOBIG from `out`; then `out` is as it was before.
+ */
+
+/*
+ * Ranges in one set: "4294967295:4294967295," 40 times stays under the 1,000
+ * octets that RFC 2683, section 3.2.1.5 asks of a command line.
+ */
+#define PB_IMAP_SET_RANGES_MAX 40
+
+struct pb_imap_writer;
+
+struct pb_imap_writer *pb_imap_writer_new(void);
+void pb_imap_writer_free(struct pb_imap_writer **w);
+
+/* Commands that take nothing. */
+enum pb_imap_simple {
+	PB_IMAP_CAPABILITY,
+	PB_IMAP_STARTTLS,
+	PB_IMAP_NOOP,
+	PB_IMAP_EXPUNGE,
+	PB_IMAP_LOGOUT,
+};
+
+enum pb_status pb_imap_write_simple(struct pb_imap_writer *w,
+				    struct pb_buffer *out, const char *tag,
+				    enum pb_imap_simple command) PB_MUST_CHECK;
+
+/* ID (RFC 2971) with our name and version. */
+enum pb_status pb_imap_write_id(struct pb_buffer *out,
+				const char *tag) PB_MUST_CHECK;
+
+/* Can both go as quoted strings, as they are? */
+bool pb_imap_login_is_plain(struct pb_slice user, struct pb_slice pass);
+/* LOGIN with two quoted strings; pb_imap_login_is_plain must hold. */
+enum pb_status pb_imap_write_login(struct pb_imap_writer *w,
+				   struct pb_buffer *out, const char *tag,
+				   struct pb_slice user,
+				   struct pb_slice pass) PB_MUST_CHECK;
+/*
+ * LOGIN with two literals, in three pieces; unless they are non-synchronising
+ * (RFC 7888) the server must ask for the next piece.
+ */
+enum pb_status pb_imap_write_login_literal(struct pb_buffer *out,
+					   const char *tag, unsigned piece,
+					   struct pb_slice user,
+					   struct pb_slice pass,
+					   bool synchronising) PB_MUST_CHECK;
+
+/*
+ * AUTHENTICATE PLAIN (RFC 4616), with the initial response (RFC 4959) or
+ * without; then pb_imap_write_plain answers the server's "+".
+ */
+enum pb_status pb_imap_write_authenticate_plain(struct pb_imap_writer *w,
+						struct pb_buffer *out,
+						const char *tag, bool initial,
+						struct pb_slice user,
+						struct pb_slice pass)
+    PB_MUST_CHECK;
+enum pb_status pb_imap_write_plain(struct pb_buffer *out, struct pb_slice user,
+				   struct pb_slice pass) PB_MUST_CHECK;
+
+enum pb_status pb_imap_write_select(struct pb_imap_writer *w,
+				    struct pb_buffer *out, const char *tag,
+				    const char *mailbox) PB_MUST_CHECK;
+
+/* UID FETCH 1:* (UID RFC822.SIZE) */
+enum pb_status pb_imap_write_fetch_sizes(struct pb_imap_writer *w,
+					 struct pb_buffer *out,
+					 const char *tag) PB_MUST_CHECK;
+/*
+ * UID FETCH uid (UID BODY.PEEK[]), or with count > 0 (UID
+ * BODY.PEEK[]<offset.count>).
+ */
+enum pb_status pb_imap_write_fetch_body(struct pb_imap_writer *w,
+					struct pb_buffer *out, const char *tag,
+					uint32_t uid, uint32_t offset,
+					uint32_t count) PB_MUST_CHECK;
+
+/*
+ * How many of the first UIDs, ascending, fit into one command; runs without a
+ * gap count as one range.
+ */
+size_t pb_imap_set_take(const uint32_t *uids, size_t n);
+
+enum pb_imap_flag { PB_IMAP_FLAG_DELETED, PB_IMAP_FLAG_SEEN };
+
+/* UID STORE set +FLAGS.SILENT (flag), or - when `add` is false. */
+enum pb_status pb_imap_write_store(struct pb_imap_writer *w,
+				   struct pb_buffer *out, const char *tag,
+				   const uint32_t *uids, size_t n, bool add,
+				   enum pb_imap_flag flag) PB_MUST_CHECK;
+enum pb_status pb_imap_write_uid_expunge(struct pb_imap_writer *w,
+					 struct pb_buffer *out,
+					 const char *tag, const uint32_t *uids,
+					 size_t n) PB_MUST_CHECK;
+/* UID SEARCH DELETED */
+enum pb_status pb_imap_write_search_deleted(struct pb_imap_writer *w,
+					    struct pb_buffer *out,
+					    const char *tag) PB_MUST_CHECK;
+
+#endif

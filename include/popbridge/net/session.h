@@ -1,0 +1,33 @@
+#ifndef PB_NET_SESSION_H
+#define PB_NET_SESSION_H
+
+#include <stdint.h>
+#include <uv.h>
+
+/*
+ * One POP3 client at the edge: its stream, the upstream it is served from, and
+ * the bridge between the two.  A session owns itself: it frees itself when its
+ * handles are closed, and tells its worker.
+ */
+
+struct pb_worker;
+struct pb_session;
+
+/*
+ * Accept a client from a listening socket.  NULL: it could not be accepted,
+ * what is to be said is in the log.
+ */
+struct pb_session *pb_session_accept(struct pb_worker *worker,
+				     uv_stream_t *server);
+
+/* Ids are never used twice; the worker's number is in the upper 16 bits. */
+uint64_t pb_session_id(const struct pb_session *s);
+
+/* Finish the command or commit under way, then end. */
+void pb_session_drain(struct pb_session *s);
+/* End; a commit under way is finished. */
+void pb_session_stop(struct pb_session *s, const char *reason);
+/* End now, whatever is under way: the process must go. */
+void pb_session_abort(struct pb_session *s, const char *reason);
+
+#endif

@@ -1,0 +1,59 @@
+#ifndef PB_NET_WORKER_H
+#define PB_NET_WORKER_H
+
+#include <stdint.h>
+#include <uv.h>
+
+#include "popbridge/base/status.h"
+#include "popbridge/net/session.h"
+#include "popbridge/net/snapshot.h"
+#include "popbridge/net/upstream.h"
+#include "popbridge/service/locks.h"
+
+/*
+ * One thread with one loop: its listening sockets, and the sessions that they
+ * accepted, which never leave it.
+ *
+ * Functions marked "any thread" may be called from anywhere; all others only
+ * from the worker's own loop.
+ */
+
+struct pb_worker;
+
+struct pb_worker_options {
+	unsigned index;
+	struct pb_locks *locks;		/* borrowed; outlives the worker */
+	struct pb_snapshot *snapshot;	/* a reference is taken */
+	const int *sockets;		/* bound; the worker's from here on */
+	size_t n_sockets;
+	/* Any worker's session has to end (lock = takeover); any thread. */
+	void (*evict)(void *owner, uint64_t session_id);
+	void *owner;
+};
+
+/* PB_OK: the thread runs.  PB_EIO, PB_ENOMEM. */
+enum pb_status pb_worker_start(const struct pb_worker_options *options,
+			       struct pb_worker **worker) PB_MUST_CHECK;
+
+/* Any thread. */
+void pb_worker_use(struct pb_worker *w, struct pb_snapshot *snapshot);
+void pb_worker_evict(struct pb_worker *w, uint64_t session_id);
+/* Any thread.  Accept no more, let sessions finish, then end the thread. */
+void pb_worker_drain(struct pb_worker *w);
+/* Any thread.  The same, and at once. */
+void pb_worker_abort(struct pb_worker *w);
+
+/* Wait for the thread's end, from any one thread. */
+void pb_worker_wait(struct pb_worker *w);
+/* Release everything, once the thread has ended. */
+void pb_worker_free(struct pb_worker **w);
+
+/* For sessions. */
+const struct pb_upstream_loop *pb_worker_loop(struct pb_worker *w);
+struct pb_snapshot *pb_worker_snapshot(struct pb_worker *w);
+struct pb_locks *pb_worker_locks(struct pb_worker *w);
+void pb_worker_ask_evict(struct pb_worker *w, uint64_t session_id);
+uint64_t pb_worker_new_session_id(struct pb_worker *w);
+void pb_worker_session_gone(struct pb_worker *w, struct pb_session *s);
+
+#endif

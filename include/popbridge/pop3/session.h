@@ -1,0 +1,88 @@
+#ifndef PB_POP3_SESSION_H
+#define PB_POP3_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "popbridge/base/buffer.h"
+#include "popbridge/base/secret.h"
+#include "popbridge/base/slice.h"
+#include "popbridge/base/status.h"
+#include "popbridge/pop3/command.h"
+
+/*
+ * The server side of POP3 (RFC 1939): octets of a client in, requests out.
+ *
+ * The session cuts lines, knows the state, refuses by itself what the state,
+ * the syntax or the limits forbid, and hands on only what somebody else must
+ * answer.  It holds at most one request at a time: the next line is not looked
+ * at before the caller asks for it, so commands that a client sends ahead
+ * (PIPELINING, RFC 2449) are answered in order.
+ *
+ * Sans-I/O.  No allocation but for the user name and the password.
+ */
+
+/* Errors in a row that end a session: a program that guesses, not a client. */
+#define PB_POP3_ERRORS_MAX 20
+
+/*
+ * Octets of one line that are dropped while looking for its end, before the
+ * session gives up: a client that sends this much without LF is none.
+ */
+#define PB_POP3_SKIP_MAX (64 * 1024)
+
+/* A user name; a line holds no longer one. */
+#define PB_POP3_USER_MAX PB_POP3_LINE_MAX
+
+struct pb_pop3_session {
+	enum pb_pop3_state state;
+	unsigned errors;		/* in a row */
+	size_t line_len;
+	size_t skipped;			/* of a line that is too long */
+	char line[PB_POP3_LINE_MAX];	/* the line so far */
+	char user[PB_POP3_USER_MAX + 1]; /* given by USER; "" for none */
+	size_t user_len;		/* it may hold any octet but LF */
+};
+
+/* One thing that the client wants and that the session cannot answer. */
+struct pb_pop3_request {
+	struct pb_pop3_command command;
+	struct pb_secret password;	/* PASS: the receiver's to clear */
+};
+
+/* Starts in AUTHORIZATION and appends the greeting to out. */
+enum pb_status pb_pop3_session_init(struct pb_pop3_session *s,
+				    struct pb_buffer *out) PB_MUST_CHECK;
+/* Wipes what it knows of the client. */
+void pb_pop3_session_fini(struct pb_pop3_session *s);
+
+/*
+ * Take octets from the front of *in up to the next request; answers of the
+ * session's own go to out, at most until it holds `high` octets.
+ *
+ * PB_OK      *request is filled; its text is valid until the next call.  Requests
+ *            are PASS (login with s->user), QUIT, and every verb of the
+ *            TRANSACTION state but NOOP.
+ * PB_AGAIN   all of *in is taken, or out is full (then *in is not empty).
+ * PB_EOF     too many errors: the session is CLOSED; send what is in out.
+ * PB_ENOMEM, PB_ETOOBIG  out's failure, or no room for the password.
+ */
+enum pb_status pb_pop3_session_next(struct pb_pop3_session *s,
+				    struct pb_slice *in, struct pb_buffer *out,
+				    size_t high,
+				    struct pb_pop3_request *request)
+    PB_MUST_CHECK;
+
+/*
+ * The request has been answered; failed is whether by an error of the
+ * client's making, which counts among the errors in a row.
+ */
+void pb_pop3_session_answered(struct pb_pop3_session *s, bool failed);
+
+/* The one place that changes the state; a step back is our bug. */
+void pb_pop3_session_enter(struct pb_pop3_session *s,
+			   enum pb_pop3_state state);
+
+const char *pb_pop3_state_name(enum pb_pop3_state state);
+
+#endif

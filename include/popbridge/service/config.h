@@ -1,0 +1,140 @@
+#ifndef PB_SERVICE_CONFIG_H
+#define PB_SERVICE_CONFIG_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "popbridge/base/log.h"
+#include "popbridge/base/status.h"
+#include "popbridge/service/locks.h"
+#include "popbridge/service/url.h"
+
+/*
+ * What the administrator wants, as one snapshot: it never changes after
+ * pb_config_load has handed it out, is shared by counting, and a reload makes
+ * a new one beside it.  service/option.h has the vocabulary.
+ */
+
+enum pb_log_format { PB_LOG_FORMAT_TEXT, PB_LOG_FORMAT_JSON };
+
+enum pb_mark_seen {
+	PB_MARK_SEEN_NO,
+	PB_MARK_SEEN_QUIT,	/* what was retrieved, at QUIT */
+};
+
+/* Each listener is a socket in every loop. */
+#define PB_CONFIG_LISTEN_MAX 16
+
+/* PATH_MAX of Linux; the NUL is in it. */
+#define PB_CONFIG_PATH_SIZE 4096
+
+/* More options than there are. */
+#define PB_CONFIG_OPTIONS_MAX 32
+
+struct pb_listen_list {
+	struct pb_url url[PB_CONFIG_LISTEN_MAX];
+	size_t n;
+};
+
+struct pb_config {
+	struct pb_listen_list listen;		/* never empty */
+	struct pb_url upstream;			/* host is "": none */
+	char tls_cert[PB_CONFIG_PATH_SIZE];	/* "": none; so are these: */
+	char tls_key[PB_CONFIG_PATH_SIZE];
+	char upstream_ca[PB_CONFIG_PATH_SIZE];
+	char ports_file[PB_CONFIG_PATH_SIZE];
+	enum pb_log_level log_level;
+	enum pb_log_format log_format;
+	unsigned workers;			/* 0: one per core */
+	enum pb_mark_seen mark_seen;
+	enum pb_lock_mode lock;
+	unsigned idle_timeout;			/* all in seconds */
+	unsigned upstream_timeout;
+	unsigned connect_timeout;
+	unsigned drain_timeout;
+
+	/*
+	 * Holders: the process (the current snapshot, exchanged by a reload),
+	 * each worker, and each session for as long as it lives.
+	 */
+	atomic_uint priv_refs;
+	char priv_file[PB_CONFIG_PATH_SIZE];
+	unsigned priv_line[PB_CONFIG_OPTIONS_MAX];
+};
+
+/* From any thread. */
+struct pb_config *pb_config_ref(struct pb_config *config);
+/* Nulls *config; the last one frees.  NULL is harmless. */
+void pb_config_unref(struct pb_config **config);
+
+/* Where a value was written. */
+struct pb_config_place {
+	const char *file;	/* NULL: not in a file; borrowed */
+	unsigned line;		/* 0: the file as a whole */
+	bool command_line;
+};
+
+enum pb_config_severity {
+	PB_CONFIG_ERROR,	/* it can not be served like this */
+	PB_CONFIG_WARNING,	/* it can, but an administrator should know */
+};
+
+struct pb_config_problem {
+	enum pb_config_severity severity;
+	struct pb_config_place place;
+	const char *text;	/* printable; what is wrong, what were right */
+};
+
+/* Told of each problem where it is found; must not keep what it is shown. */
+struct pb_config_sink {
+	void (*problem)(void *ctx, const struct pb_config_problem *problem);
+	void *ctx;		/* borrowed */
+};
+
+void pb_config_complain(const struct pb_config_sink *sink,
+			enum pb_config_severity severity,
+			struct pb_config_place place, const char *fmt, ...)
+    PB_PRINTF(4, 5);
+
+/* One option of the command line. */
+struct pb_config_setting {
+	const char *name;	/* borrowed; a row of service/option.h */
+	const char *value;	/* borrowed */
+};
+
+/* All that a snapshot is made from; kept for the next reload. */
+struct pb_config_source {
+	const char *file;	/* borrowed; NULL: no file */
+	bool file_may_be_missing;
+	const struct pb_config_setting *settings;	/* borrowed */
+	size_t n_settings;
+};
+
+/*
+ * Defaults, then the file, then the command line.  It goes on after an error
+ * where it can, so that one call finds many.  The caller owns the one
+ * reference of *config.
+ *
+ * Not for two threads at a time: libconfuse has one scanner a process.
+ *
+ * PB_OK, PB_EINVAL or PB_ENOMEM (the sink was told; *config is untouched).
+ */
+enum pb_status pb_config_load(const struct pb_config_source *source,
+			      const struct pb_config_sink *sink,
+			      struct pb_config **config) PB_MUST_CHECK;
+
+/*
+ * Whether the values make sense together.  Looks at values only, at no file.
+ *
+ * PB_OK (perhaps with warnings), PB_EINVAL (the sink was told).
+ */
+enum pb_status pb_config_judge(const struct pb_config *config,
+			       const struct pb_config_sink *sink)
+    PB_MUST_CHECK;
+
+/* Where option `name` got its value; valid as long as the config. */
+struct pb_config_place pb_config_place(const struct pb_config *config,
+				       const char *name);
+
+#endif

@@ -1,0 +1,47 @@
+#ifndef PB_CMD_CMD_H
+#define PB_CMD_CMD_H
+
+#include "popbridge/base/log.h"
+#include "popbridge/service/config.h"
+
+/*
+ * The subcommands, and what they share.  Each returns the status the process
+ * exits with (sysexits.h).
+ */
+
+struct pb_command {
+	const char *name;
+	const char *arguments;
+	const char *help;
+	int (*run)(int argc, char **argv);
+	/* takes every option of the configuration, or -c alone */
+	bool takes_options;
+};
+
+const struct pb_command *pb_commands(size_t *n);
+
+int pb_cmd_serve(int argc, char **argv);
+int pb_cmd_check(int argc, char **argv);
+
+/*
+ * Read the arguments behind a subcommand's name.  Pointers of *source point
+ * into argv and into memory that pb_free_arguments gives back.
+ *
+ * PB_OK; PB_EOF (help was asked for and given); PB_EINVAL (it was said what is
+ * wrong).
+ */
+enum pb_status pb_arguments(const struct pb_command *command, int argc,
+			    char **argv,
+			    struct pb_config_source *source) PB_MUST_CHECK;
+
+void pb_free_arguments(struct pb_config_source *source);
+
+/* Print a problem as "FILE:LINE: error: ..." to standard error. */
+void pb_print_problem(void *ctx, const struct pb_config_problem *problem);
+/* The same as a log record. */
+void pb_log_problem(void *ctx, const struct pb_config_problem *problem);
+
+/* Log records go to standard error from here on; any thread may log. */
+void pb_logger_start(enum pb_log_level level, enum pb_log_format format);
+
+#endif

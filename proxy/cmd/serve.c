@@ -1,0 +1,90 @@
+#include <stdio.h>
+#include <sysexits.h>
+
+#include "cmd.h"
+#include "popbridge/net/server.h"
+
+static struct pb_config *
+load(const struct pb_config_source *source, const struct pb_config_sink *sink)
+{
+	struct pb_config *config = NULL;
+
+	if (pb_config_load(source, sink, &config) != PB_OK)
+		return NULL;
+	if (pb_config_judge(config, sink) != PB_OK)
+		pb_config_unref(&config);
+	return config;
+}
+
+static struct pb_config *
+reload(void *ctx)
+{
+	const struct pb_config_sink sink = { pb_log_problem, NULL };
+	struct pb_config *config = load(ctx, &sink);
+
+	if (config == NULL)
+		pb_log(PB_LOG_ERROR, "configuration not reloaded, the old one "
+		    "stays", PB_LOG_STR("signal", "SIGHUP"));
+	else
+		pb_logger_start(config->log_level, config->log_format);
+	return config;
+}
+
+/* TLS for POP3 clients is not there yet, so it must not look as if it were. */
+static bool
+has_only_plain_listeners(const struct pb_config *config)
+{
+	char text[PB_URL_TEXT_SIZE];
+	size_t i;
+
+	for (i = 0; i < config->listen.n; i++) {
+		if (config->listen.url[i].tls == PB_URL_TLS_NONE)
+			continue;
+		pb_url_format(&config->listen.url[i], text);
+		fprintf(stderr, "popbridge: %s: this version has no TLS for "
+		    "POP3 clients; listen on pop3+plain:// at an address that "
+		    "only your devices reach\n", text);
+		return false;
+	}
+	return true;
+}
+
+static int
+exit_status(enum pb_status st)
+{
+	if (st == PB_OK)
+		return EX_OK;
+	if (st == PB_EIO)
+		return EX_UNAVAILABLE;
+	return st == PB_EINVAL ? EX_CONFIG : EX_SOFTWARE;
+}
+
+int
+pb_cmd_serve(int argc, char **argv)
+{
+	const struct pb_config_sink sink = { pb_print_problem, NULL };
+	struct pb_config_source source;
+	struct pb_server_hooks hooks = { reload, &source };
+	struct pb_config *config;
+	struct pb_error err = { .text = "no memory" };
+	enum pb_status st;
+	size_t n;
+
+	st = pb_arguments(&pb_commands(&n)[0], argc, argv, &source);
+	if (st != PB_OK)
+		return st == PB_EOF ? EX_OK : EX_USAGE;
+	config = load(&source, &sink);
+	if (config != NULL && !has_only_plain_listeners(config))
+		pb_config_unref(&config);
+	if (config == NULL) {
+		pb_free_arguments(&source);
+		return EX_CONFIG;
+	}
+	pb_logger_start(config->log_level, config->log_format);
+	st = pb_server_run(config, &hooks, &err);
+	if (st != PB_OK)
+		fprintf(stderr, "popbridge: %s\n", err.text);
+	pb_config_unref(&config);
+	pb_free_arguments(&source);
+	return exit_status(st);
+}

@@ -1,0 +1,48 @@
+#ifndef PB_IMAP_CLIENT_PRIV_H
+#define PB_IMAP_CLIENT_PRIV_H
+
+#include "popbridge/imap/client.h"
+
+/*
+ * What client.c and login.c share: the queue of commands, and the way a client
+ * fails.
+ */
+
+/* "A" and up to ten digits. */
+#define PB_IMAP_TAG_SIZE 16
+
+/* Tag of the next command; pb_imap_sent puts it into the queue. */
+const char *pb_imap_next_tag(struct pb_imap_client *c,
+			     char tag[PB_IMAP_TAG_SIZE]);
+/*
+ * The command was written with status st; on success it waits in the queue,
+ * otherwise the client has failed.  Returns what a command function returns.
+ */
+enum pb_status pb_imap_sent(struct pb_imap_client *c, enum pb_status st,
+			    enum pb_imap_command_kind kind, uint32_t *id);
+
+void pb_imap_enter(struct pb_imap_client *c, enum pb_imap_state state);
+
+/* Fail for ever, for the reason in c->error.  Returns PB_EPROTO. */
+enum pb_status pb_imap_break(struct pb_imap_client *c);
+enum pb_status pb_imap_break_protocol(struct pb_imap_client *c,
+				      const char *what);
+
+/* What a NO, BAD or BYE means (RFC 5530); `otherwise` without a code. */
+void pb_imap_error_of(const struct pb_imap_gated *line,
+		      enum pb_error_kind otherwise, enum pb_error_scope scope,
+		      const char *doing, struct pb_error *err);
+
+/*
+ * From the greeting to the login (login.c).  Each is called in its state and
+ * sends what is next, or breaks the client; PB_AGAIN is "go on reading".
+ */
+enum pb_status pb_imap_login_greeting(struct pb_imap_client *c,
+				      const struct pb_imap_gated *line);
+enum pb_status pb_imap_login_done(struct pb_imap_client *c,
+				  const struct pb_imap_command *command,
+				  const struct pb_imap_gated *line,
+				  struct pb_imap_event *event);
+enum pb_status pb_imap_login_continue(struct pb_imap_client *c);
+
+#endif

@@ -1,0 +1,232 @@
+#include "client_priv.h"
+
+#include "popbridge/base/check.h"
+
+static enum pb_status
+ask_capabilities(struct pb_imap_client *c)
+{
+	char tag[PB_IMAP_TAG_SIZE];
+
+	pb_imap_enter(c, PB_IMAP_STATE_CAPABILITY);
+	return pb_imap_sent(c, pb_imap_write_simple(c->writer, &c->out,
+	    pb_imap_next_tag(c, tag), PB_IMAP_CAPABILITY),
+	    PB_IMAP_COMMAND_CAPABILITY, NULL);
+}
+
+static enum pb_status
+ask_starttls(struct pb_imap_client *c)
+{
+	char tag[PB_IMAP_TAG_SIZE];
+
+	if ((c->capabilities & PB_IMAP_CAP_STARTTLS) == 0) {
+		pb_error_set(&c->error, PB_ERROR_PERMANENT, PB_SCOPE_ACCOUNT,
+		    "the IMAP server does not offer STARTTLS, which imap:// "
+		    "requires");
+		return pb_imap_break(c);
+	}
+	pb_imap_enter(c, PB_IMAP_STATE_STARTTLS);
+	return pb_imap_sent(c, pb_imap_write_simple(c->writer, &c->out,
+	    pb_imap_next_tag(c, tag), PB_IMAP_STARTTLS),
+	    PB_IMAP_COMMAND_STARTTLS, NULL);
+}
+
+static struct pb_slice
+user_of(const struct pb_imap_client *c)
+{
+	return pb_slice(c->user, c->user_len);
+}
+
+/* RFC 7888: LITERAL- allows it up to 4096 octets, more than any of ours. */
+static bool
+literals_wait(const struct pb_imap_client *c)
+{
+	return (c->capabilities & (PB_IMAP_CAP_LITERAL_PLUS |
+	    PB_IMAP_CAP_LITERAL_MINUS)) == 0;
+}
+
+/*
+ * c->login_piece counts what the server may still ask for: 0 is the message of
+ * AUTHENTICATE PLAIN, 1 and 2 are literals of LOGIN, 3 is nothing.
+ */
+#define LOGIN_PIECES 3
+
+static enum pb_status
+send_login_literals(struct pb_imap_client *c, const char *tag)
+{
+	struct pb_slice pass = pb_secret_reveal(&c->password);
+	bool wait = literals_wait(c);
+	enum pb_status st;
+
+	c->login_piece = 0;
+	do {
+		st = pb_imap_write_login_literal(&c->out, tag, c->login_piece++,
+		    user_of(c), pass, wait);
+	} while (st == PB_OK && !wait && c->login_piece < LOGIN_PIECES);
+	return st;
+}
+
+static enum pb_status
+send_authenticate(struct pb_imap_client *c, const char *tag)
+{
+	bool initial = (c->capabilities & PB_IMAP_CAP_SASL_IR) != 0;
+
+	c->login_piece = initial ? LOGIN_PIECES : 0;
+	return pb_imap_write_authenticate_plain(c->writer, &c->out, tag,
+	    initial, user_of(c), pb_secret_reveal(&c->password));
+}
+
+static enum pb_status
+send_login(struct pb_imap_client *c)
+{
+	struct pb_slice pass = pb_secret_reveal(&c->password);
+	char tag[PB_IMAP_TAG_SIZE];
+	enum pb_status st;
+
+	pb_imap_next_tag(c, tag);
+	pb_imap_enter(c, PB_IMAP_STATE_LOGIN);
+	/* After the login there may be others. */
+	c->capabilities_known = false;
+	c->login_piece = LOGIN_PIECES;
+	if ((c->capabilities & PB_IMAP_CAP_AUTH_PLAIN) != 0)
+		st = send_authenticate(c, tag);
+	else if (pb_imap_login_is_plain(user_of(c), pass))
+		st = pb_imap_write_login(c->writer, &c->out, tag, user_of(c),
+		    pass);
+	else
+		st = send_login_literals(c, tag);
+	return pb_imap_sent(c, st, PB_IMAP_COMMAND_LOGIN, NULL);
+}
+
+/* The capabilities are known: upgrade first, or log in. */
+static enum pb_status
+go_on(struct pb_imap_client *c)
+{
+	if (c->tls == PB_IMAP_TLS_STARTTLS && !c->secured)
+		return ask_starttls(c);
+	if ((c->capabilities & (PB_IMAP_CAP_IMAP4REV1 |
+	    PB_IMAP_CAP_IMAP4REV2)) == 0)
+		return pb_imap_break_protocol(c,
+		    "it does not announce IMAP4rev1");
+	if ((c->capabilities & (PB_IMAP_CAP_AUTH_PLAIN |
+	    PB_IMAP_CAP_LOGINDISABLED)) == PB_IMAP_CAP_LOGINDISABLED) {
+		pb_error_set(&c->error, PB_ERROR_PERMANENT, PB_SCOPE_ACCOUNT,
+		    "the IMAP server takes no password on this connection "
+		    "(LOGINDISABLED, no AUTH=PLAIN); it may want TLS");
+		return pb_imap_break(c);
+	}
+	return send_login(c);
+}
+
+enum pb_status
+pb_imap_login_greeting(struct pb_imap_client *c,
+    const struct pb_imap_gated *line)
+{
+	enum pb_status st;
+
+	switch (line->condition) {
+	case PB_IMAP_OK:
+		st = c->capabilities_known ? go_on(c) : ask_capabilities(c);
+		return st == PB_OK ? PB_AGAIN : st;
+	case PB_IMAP_BYE:
+	case PB_IMAP_NO:
+	case PB_IMAP_BAD:
+		pb_imap_error_of(line, PB_ERROR_TEMPORARY, PB_SCOPE_ACCOUNT,
+		    "the IMAP server refuses the connection", &c->error);
+		return pb_imap_break(c);
+	case PB_IMAP_PREAUTH:
+		/* Whose mailbox would it be?  And it can strip STARTTLS. */
+		return pb_imap_break_protocol(c,
+		    "it greets with PREAUTH, so nobody would be logged in by "
+		    "his own password");
+	}
+	return PB_EPROTO;
+}
+
+static enum pb_status
+logged_in(struct pb_imap_client *c, struct pb_imap_event *event)
+{
+	char tag[PB_IMAP_TAG_SIZE];
+	enum pb_status st = PB_OK;
+
+	pb_secret_clear(&c->password);
+	/* Some servers (163.com, QQ) allow no SELECT before ID. */
+	if ((c->capabilities & PB_IMAP_CAP_ID) != 0)
+		st = pb_imap_sent(c, pb_imap_write_id(&c->out,
+		    pb_imap_next_tag(c, tag)), PB_IMAP_COMMAND_INTERNAL, NULL);
+	if (st == PB_OK && !c->capabilities_known)
+		st = pb_imap_sent(c, pb_imap_write_simple(c->writer, &c->out,
+		    pb_imap_next_tag(c, tag), PB_IMAP_CAPABILITY),
+		    PB_IMAP_COMMAND_INTERNAL, NULL);
+	if (st != PB_OK)
+		return st;
+	pb_imap_enter(c, PB_IMAP_STATE_READY);
+	event->type = PB_IMAP_EVENT_READY;
+	return PB_OK;
+}
+
+static enum pb_status
+refused(struct pb_imap_client *c, const struct pb_imap_gated *line,
+    enum pb_error_kind otherwise, const char *doing)
+{
+	pb_imap_error_of(line, otherwise, PB_SCOPE_ACCOUNT, doing, &c->error);
+	return pb_imap_break(c);
+}
+
+enum pb_status
+pb_imap_login_done(struct pb_imap_client *c,
+    const struct pb_imap_command *command, const struct pb_imap_gated *line,
+    struct pb_imap_event *event)
+{
+	bool ok = line->condition == PB_IMAP_OK;
+	enum pb_status st;
+
+	if (command->kind == PB_IMAP_COMMAND_CAPABILITY) {
+		if (!ok)
+			return refused(c, line, PB_ERROR_TEMPORARY,
+			    "the IMAP server refuses CAPABILITY");
+		if (!c->capabilities_known)
+			return pb_imap_break_protocol(c,
+			    "it answers CAPABILITY without capabilities");
+		st = go_on(c);
+		return st == PB_OK ? PB_AGAIN : st;
+	}
+	if (command->kind == PB_IMAP_COMMAND_STARTTLS) {
+		if (!ok)
+			return refused(c, line, PB_ERROR_TEMPORARY,
+			    "the IMAP server refuses STARTTLS");
+		pb_imap_enter(c, PB_IMAP_STATE_HANDSHAKE);
+		event->type = PB_IMAP_EVENT_STARTTLS;
+		return PB_OK;
+	}
+	pb_check(command->kind == PB_IMAP_COMMAND_LOGIN);
+	if (ok)
+		return logged_in(c, event);
+	/* BAD is said of a busy server, too; only NO is about the password. */
+	return refused(c, line, line->condition == PB_IMAP_NO ? PB_ERROR_AUTH
+							: PB_ERROR_TEMPORARY,
+	    "the IMAP server refuses the login");
+}
+
+enum pb_status
+pb_imap_login_continue(struct pb_imap_client *c)
+{
+	struct pb_slice pass = pb_secret_reveal(&c->password);
+	enum pb_status st;
+
+	if (c->login_piece == LOGIN_PIECES)
+		return pb_imap_break_protocol(c,
+		    "it asks for more than name and password");
+	if (c->login_piece == 0) {
+		c->login_piece = LOGIN_PIECES;
+		st = pb_imap_write_plain(&c->out, user_of(c), pass);
+	} else {
+		st = pb_imap_write_login_literal(&c->out, "",
+		    c->login_piece++, user_of(c), pass, true);
+	}
+	if (st != PB_OK) {
+		pb_error_set(&c->error, PB_ERROR_INTERNAL, PB_SCOPE_ACCOUNT,
+		    "no memory for the login");
+		return pb_imap_break(c);
+	}
+	return PB_AGAIN;
+}

@@ -1,0 +1,496 @@
+#include "popbridge/imap/writer.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "etpan.h"
+#include "popbridge/base/check.h"
+#include "popbridge/base/mem.h"
+#include "popbridge/version.h"
+
+/* What libetpan may hold back before it calls our write; wiped each time. */
+#define STREAM_BUFFER 1024
+
+struct pb_imap_writer {
+	mailstream *stream;	/* own, and through it the low stream */
+	struct pb_buffer *out;	/* borrowed while a command is written */
+	enum pb_status status;	/* first failure of the command */
+};
+
+static ssize_t
+memory_write(mailstream_low *low, const void *data, size_t len)
+{
+	struct pb_imap_writer *w = low->data;
+
+	if (w->status == PB_OK)
+		w->status = pb_buffer_append(w->out, data, len);
+	return w->status == PB_OK ? (ssize_t)len : -1;
+}
+
+static ssize_t
+memory_read(mailstream_low *low, void *data, size_t len)
+{
+	(void)low;
+	(void)data;
+	(void)len;
+	return -1;
+}
+
+static int
+memory_close(mailstream_low *low)
+{
+	(void)low;
+	return 0;
+}
+
+static int
+memory_get_fd(mailstream_low *low)
+{
+	(void)low;
+	return -1;
+}
+
+static void
+memory_free(mailstream_low *low)
+{
+	free(low);
+}
+
+static void
+memory_cancel(mailstream_low *low)
+{
+	(void)low;
+}
+
+static mailstream_low_driver memory_driver = {
+	.mailstream_read = memory_read,
+	.mailstream_write = memory_write,
+	.mailstream_close = memory_close,
+	.mailstream_get_fd = memory_get_fd,
+	.mailstream_free = memory_free,
+	.mailstream_cancel = memory_cancel,
+};
+
+struct pb_imap_writer *
+pb_imap_writer_new(void)
+{
+	struct pb_imap_writer *w = pb_alloc(sizeof(*w));
+	mailstream_low *low;
+
+	if (w == NULL)
+		return NULL;
+	low = mailstream_low_new(w, &memory_driver);
+	if (low != NULL)
+		w->stream = mailstream_new(low, STREAM_BUFFER);
+	if (w->stream == NULL) {
+		if (low != NULL)
+			mailstream_low_free(low);
+		pb_free(w);
+		return NULL;
+	}
+	return w;
+}
+
+void
+pb_imap_writer_free(struct pb_imap_writer **wp)
+{
+	struct pb_imap_writer *w = *wp;
+
+	*wp = NULL;
+	if (w == NULL)
+		return;
+	mailstream_close(w->stream);
+	pb_free(w);
+}
+
+static void
+begin(struct pb_imap_writer *w, struct pb_buffer *out, const char *tag)
+{
+	pb_check(w->out == NULL);
+	w->out = out;
+	w->status = PB_OK;
+	mailimap_tag_send(w->stream, tag);
+	mailimap_space_send(w->stream);
+}
+
+/*
+ * The stream's own buffer is emptied and wiped in any case: one command's
+ * octets must not turn up in the next one, which may be another user's.
+ */
+static enum pb_status
+end(struct pb_imap_writer *w, size_t len_before)
+{
+	struct pb_buffer *out = w->out;
+
+	mailimap_crlf_send(w->stream);
+	mailstream_flush(w->stream);
+	w->stream->write_buffer_len = 0;
+	pb_wipe(w->stream->write_buffer, w->stream->buffer_max_size);
+	w->out = NULL;
+	if (w->status != PB_OK)
+		out->len = len_before;
+	return w->status;
+}
+
+/* libetpan could not build what it was to send. */
+static enum pb_status
+no_memory(struct pb_imap_writer *w, size_t len_before)
+{
+	struct pb_buffer *out = w->out;
+
+	w->status = PB_ENOMEM;
+	(void)end(w, len_before);
+	out->len = len_before;
+	return PB_ENOMEM;
+}
+
+enum pb_status
+pb_imap_write_simple(struct pb_imap_writer *w, struct pb_buffer *out,
+    const char *tag, enum pb_imap_simple command)
+{
+	size_t before = out->len;
+
+	begin(w, out, tag);
+	switch (command) {
+	case PB_IMAP_CAPABILITY:
+		mailimap_capability_send(w->stream);
+		break;
+	case PB_IMAP_STARTTLS:
+		mailimap_starttls_send(w->stream);
+		break;
+	case PB_IMAP_NOOP:
+		mailimap_noop_send(w->stream);
+		break;
+	case PB_IMAP_EXPUNGE:
+		mailimap_expunge_send(w->stream);
+		break;
+	case PB_IMAP_LOGOUT:
+		mailimap_logout_send(w->stream);
+		break;
+	}
+	return end(w, before);
+}
+
+/*
+ * libetpan's parameter list takes strings that only its own parser can make,
+ * and leaks all others; this command is the same every time.
+ */
+enum pb_status
+pb_imap_write_id(struct pb_buffer *out, const char *tag)
+{
+	return pb_buffer_printf(out, "%s ID (\"name\" \"popbridge\" "
+	    "\"version\" \"%s\")\r\n", tag, PB_VERSION);
+}
+
+static bool
+is_plain(struct pb_slice s)
+{
+	size_t i;
+
+	for (i = 0; i < s.len; i++) {
+		unsigned char c = (unsigned char)s.data[i];
+
+		if (c < 0x20 || c > 0x7e || c == '"' || c == '\\')
+			return false;
+	}
+	return true;
+}
+
+bool
+pb_imap_login_is_plain(struct pb_slice user, struct pb_slice pass)
+{
+	return is_plain(user) && is_plain(pass);
+}
+
+enum pb_status
+pb_imap_write_login(struct pb_imap_writer *w, struct pb_buffer *out,
+    const char *tag, struct pb_slice user, struct pb_slice pass)
+{
+	size_t before = out->len;
+
+	pb_check(pb_imap_login_is_plain(user, pass));
+	/* Both end in NUL where they come from: secret and session. */
+	begin(w, out, tag);
+	mailimap_login_send(w->stream, user.data, pass.data);
+	return end(w, before);
+}
+
+enum pb_status
+pb_imap_write_login_literal(struct pb_buffer *out, const char *tag,
+    unsigned piece, struct pb_slice user, struct pb_slice pass,
+    bool synchronising)
+{
+	const char *plus = synchronising ? "" : "+";
+	enum pb_status st = PB_OK;
+	size_t before = out->len;
+
+	switch (piece) {
+	case 0:
+		st = pb_buffer_printf(out, "%s LOGIN {%zu%s}\r\n", tag,
+		    user.len, plus);
+		break;
+	case 1:
+		st = pb_buffer_append(out, user.data, user.len);
+		if (st == PB_OK)
+			st = pb_buffer_printf(out, " {%zu%s}\r\n", pass.len,
+			    plus);
+		break;
+	default:
+		st = pb_buffer_append(out, pass.data, pass.len);
+		if (st == PB_OK)
+			st = pb_buffer_append(out, "\r\n", 2);
+		break;
+	}
+	if (st != PB_OK)
+		out->len = before;
+	return st;
+}
+
+/* base64(NUL user NUL password); own memory, to be wiped and freed. */
+static char *
+plain_message(struct pb_slice user, struct pb_slice pass, size_t *len)
+{
+	size_t raw_len = user.len + pass.len + 2;
+	char *raw = pb_alloc(raw_len);
+	char *coded = NULL;
+
+	if (raw != NULL) {
+		memcpy(raw + 1, user.data, user.len);
+		memcpy(raw + 2 + user.len, pass.data, pass.len);
+		coded = encode_base64(raw, (int)raw_len);
+		pb_wipe(raw, raw_len);
+	}
+	pb_free(raw);
+	if (coded != NULL)
+		*len = strlen(coded);
+	return coded;
+}
+
+enum pb_status
+pb_imap_write_plain(struct pb_buffer *out, struct pb_slice user,
+    struct pb_slice pass)
+{
+	size_t before = out->len;
+	size_t len = 0;
+	char *coded = plain_message(user, pass, &len);
+	enum pb_status st;
+
+	if (coded == NULL)
+		return PB_ENOMEM;
+	st = pb_buffer_append(out, coded, len);
+	if (st == PB_OK)
+		st = pb_buffer_append(out, "\r\n", 2);
+	if (st != PB_OK)
+		out->len = before;
+	pb_wipe(coded, len);
+	free(coded);
+	return st;
+}
+
+enum pb_status
+pb_imap_write_authenticate_plain(struct pb_imap_writer *w,
+    struct pb_buffer *out, const char *tag, bool initial,
+    struct pb_slice user, struct pb_slice pass)
+{
+	size_t before = out->len;
+	enum pb_status st;
+
+	begin(w, out, tag);
+	mailimap_authenticate_send(w->stream, "PLAIN");
+	st = end(w, before);
+	if (st != PB_OK || !initial)
+		return st;
+	/* The initial response stands where the line has just ended. */
+	out->len -= 2;
+	st = pb_buffer_append(out, " ", 1);
+	if (st == PB_OK)
+		st = pb_imap_write_plain(out, user, pass);
+	if (st != PB_OK)
+		out->len = before;
+	return st;
+}
+
+enum pb_status
+pb_imap_write_select(struct pb_imap_writer *w, struct pb_buffer *out,
+    const char *tag, const char *mailbox)
+{
+	size_t before = out->len;
+
+	begin(w, out, tag);
+	mailimap_select_send(w->stream, mailbox, 0);
+	return end(w, before);
+}
+
+static enum pb_status
+write_fetch(struct pb_imap_writer *w, struct pb_buffer *out, const char *tag,
+    struct mailimap_set *set, struct mailimap_fetch_att *what)
+{
+	struct mailimap_fetch_type *type =
+	    mailimap_fetch_type_new_fetch_att_list_empty();
+	struct mailimap_fetch_att *uid = mailimap_fetch_att_new_uid();
+	size_t before = out->len;
+	bool built = set != NULL && what != NULL && type != NULL &&
+	    uid != NULL;
+
+	begin(w, out, tag);
+	if (built && mailimap_fetch_type_new_fetch_att_list_add(type, uid) ==
+	    MAILIMAP_NO_ERROR) {
+		uid = NULL;
+		if (mailimap_fetch_type_new_fetch_att_list_add(type, what) ==
+		    MAILIMAP_NO_ERROR)
+			what = NULL;
+	}
+	built = built && uid == NULL && what == NULL;
+	if (built)
+		mailimap_uid_fetch_send(w->stream, set, type);
+	if (set != NULL)
+		mailimap_set_free(set);
+	if (what != NULL)
+		mailimap_fetch_att_free(what);
+	if (uid != NULL)
+		mailimap_fetch_att_free(uid);
+	if (type != NULL)
+		mailimap_fetch_type_free(type);
+	return built ? end(w, before) : no_memory(w, before);
+}
+
+enum pb_status
+pb_imap_write_fetch_sizes(struct pb_imap_writer *w, struct pb_buffer *out,
+    const char *tag)
+{
+	/* To libetpan, 0 as the end of a range is "*". */
+	return write_fetch(w, out, tag, mailimap_set_new_interval(1, 0),
+	    mailimap_fetch_att_new_rfc822_size());
+}
+
+enum pb_status
+pb_imap_write_fetch_body(struct pb_imap_writer *w, struct pb_buffer *out,
+    const char *tag, uint32_t uid, uint32_t offset, uint32_t count)
+{
+	struct mailimap_section *whole = mailimap_section_new(NULL);
+	struct mailimap_fetch_att *what = NULL;
+
+	if (whole != NULL && count == 0)
+		what = mailimap_fetch_att_new_body_peek_section(whole);
+	if (whole != NULL && count > 0)
+		what = mailimap_fetch_att_new_body_peek_section_partial(whole,
+		    offset, count);
+	if (whole != NULL && what == NULL)
+		mailimap_section_free(whole);
+	return write_fetch(w, out, tag, mailimap_set_new_single(uid), what);
+}
+
+size_t
+pb_imap_set_take(const uint32_t *uids, size_t n)
+{
+	size_t ranges = 0;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (i == 0 || uids[i] != uids[i - 1] + 1)
+			ranges++;
+		if (ranges > PB_IMAP_SET_RANGES_MAX)
+			break;
+	}
+	return i;
+}
+
+static struct mailimap_set *
+build_set(const uint32_t *uids, size_t n)
+{
+	struct mailimap_set *set = mailimap_set_new_empty();
+	size_t first = 0;
+	size_t i;
+
+	if (set == NULL)
+		return NULL;
+	for (i = 0; i < n; i++) {
+		if (i + 1 < n && uids[i + 1] == uids[i] + 1)
+			continue;
+		if (mailimap_set_add_interval(set, uids[first], uids[i]) !=
+		    MAILIMAP_NO_ERROR) {
+			mailimap_set_free(set);
+			return NULL;
+		}
+		first = i + 1;
+	}
+	return set;
+}
+
+static struct mailimap_flag_list *
+build_flags(enum pb_imap_flag flag)
+{
+	struct mailimap_flag_list *list = mailimap_flag_list_new_empty();
+	struct mailimap_flag *one = flag == PB_IMAP_FLAG_DELETED
+	    ? mailimap_flag_new_deleted()
+	    : mailimap_flag_new_seen();
+
+	if (list != NULL && one != NULL &&
+	    mailimap_flag_list_add(list, one) == MAILIMAP_NO_ERROR)
+		return list;
+	if (one != NULL)
+		mailimap_flag_free(one);
+	if (list != NULL)
+		mailimap_flag_list_free(list);
+	return NULL;
+}
+
+enum pb_status
+pb_imap_write_store(struct pb_imap_writer *w, struct pb_buffer *out,
+    const char *tag, const uint32_t *uids, size_t n, bool add,
+    enum pb_imap_flag flag)
+{
+	struct mailimap_set *set = build_set(uids, n);
+	struct mailimap_flag_list *flags = build_flags(flag);
+	struct mailimap_store_att_flags *store = NULL;
+	size_t before = out->len;
+	bool built;
+
+	if (flags != NULL)
+		store = mailimap_store_att_flags_new(add ? 1 : -1, 1, flags);
+	if (flags != NULL && store == NULL)
+		mailimap_flag_list_free(flags);
+	begin(w, out, tag);
+	built = set != NULL && store != NULL;
+	if (built)
+		mailimap_uid_store_send(w->stream, set, 0, 0, store);
+	if (set != NULL)
+		mailimap_set_free(set);
+	if (store != NULL)
+		mailimap_store_att_flags_free(store);
+	return built ? end(w, before) : no_memory(w, before);
+}
+
+enum pb_status
+pb_imap_write_uid_expunge(struct pb_imap_writer *w, struct pb_buffer *out,
+    const char *tag, const uint32_t *uids, size_t n)
+{
+	struct mailimap_set *set = build_set(uids, n);
+	size_t before = out->len;
+
+	begin(w, out, tag);
+	if (set == NULL)
+		return no_memory(w, before);
+	mailimap_uid_expunge_send(w->stream, set);
+	mailimap_set_free(set);
+	return end(w, before);
+}
+
+enum pb_status
+pb_imap_write_search_deleted(struct pb_imap_writer *w, struct pb_buffer *out,
+    const char *tag)
+{
+	struct mailimap_search_key *key = mailimap_search_key_new(
+	    MAILIMAP_SEARCH_KEY_DELETED, NULL, NULL, NULL, NULL, NULL, NULL,
+	    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL,
+	    NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL);
+	size_t before = out->len;
+
+	begin(w, out, tag);
+	if (key == NULL)
+		return no_memory(w, before);
+	mailimap_uid_search_send(w->stream, NULL, key);
+	mailimap_search_key_free(key);
+	return end(w, before);
+}

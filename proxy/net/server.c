@@ -1,0 +1,380 @@
+#include "popbridge/net/server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "popbridge/base/check.h"
+#include "popbridge/base/log.h"
+#include "popbridge/base/mem.h"
+#include "popbridge/net/listener.h"
+#include "popbridge/net/snapshot.h"
+#include "popbridge/net/worker.h"
+
+/* The worker's number in a session's id has 16 bits; no machine has more. */
+#define WORKERS_MAX 1024
+
+/* Maildrops that can be locked at a time: more than one process has sessions. */
+#define LOCKS_MAX 1000000
+
+#define RESOLVER_THREADS "16"
+
+struct server {
+	uv_loop_t loop;
+	uv_signal_t on_term;
+	uv_signal_t on_int;
+	uv_signal_t on_hup;
+	uv_timer_t drain_timer;
+	struct pb_snapshot *snapshot;	/* shared */
+	struct pb_locks *locks;		/* own */
+	struct pb_worker **workers;	/* own */
+	unsigned n_workers;
+	const struct pb_server_hooks *hooks;
+	bool draining;
+};
+
+static unsigned
+cores(void)
+{
+	unsigned n = uv_available_parallelism();
+
+	return n > 0 ? n : 1;
+}
+
+static enum pb_status
+ports_file_error(const char *path, struct pb_error *err)
+{
+	pb_error_set(err, PB_ERROR_PERMANENT, PB_SCOPE_ACCOUNT,
+	    "cannot write the ports file %s: %s", path, strerror(errno));
+	return PB_EIO;
+}
+
+/* Whoever waits for the file must never see half of it. */
+static enum pb_status
+write_ports_file(const char *path, const struct pb_listen_list *listen,
+    struct pb_error *err)
+{
+	char temporary[PB_CONFIG_PATH_SIZE + 16];
+	char text[PB_URL_TEXT_SIZE];
+	FILE *f;
+	size_t i;
+	bool ok;
+
+	snprintf(temporary, sizeof(temporary), "%s.%ld", path, (long)getpid());
+	f = fopen(temporary, "we");
+	if (f == NULL)
+		return ports_file_error(path, err);
+	for (i = 0; i < listen->n; i++) {
+		pb_url_format(&listen->url[i], text);
+		fprintf(f, "%s\n", text);
+	}
+	ok = ferror(f) == 0;
+	ok = fclose(f) == 0 && ok;
+	if (ok && rename(temporary, path) == 0)
+		return PB_OK;
+	(void)ports_file_error(path, err);
+	(void)unlink(temporary);
+	return PB_EIO;
+}
+
+static void
+on_evict(void *owner, uint64_t session_id)
+{
+	struct server *s = owner;
+	uint64_t index = session_id >> 48;
+
+	pb_check(index >= 1 && index <= s->n_workers);
+	pb_worker_evict(s->workers[index - 1], session_id);
+}
+
+static void
+close_handle(uv_handle_t *handle, void *arg)
+{
+	(void)arg;
+	if (!uv_is_closing(handle))
+		uv_close(handle, NULL);
+}
+
+static void
+on_drain_timer(uv_timer_t *timer)
+{
+	struct server *s = timer->data;
+	unsigned i;
+
+	pb_log(PB_LOG_WARN, "sessions did not end in time and are ended now",
+	    PB_LOG_NUM("limit_s", s->snapshot->config->drain_timeout));
+	for (i = 0; i < s->n_workers; i++)
+		pb_worker_abort(s->workers[i]);
+}
+
+/*
+ * The workers end on their own threads; this one goes on running its loop for
+ * the second signal and the time limit, and a helper thread joins them.
+ */
+static void
+join_workers(uv_work_t *work)
+{
+	struct server *s = work->data;
+	unsigned i;
+
+	for (i = 0; i < s->n_workers; i++)
+		pb_worker_wait(s->workers[i]);
+}
+
+static void
+after_join(uv_work_t *work, int status)
+{
+	struct server *s = work->data;
+
+	(void)status;
+	uv_walk(&s->loop, close_handle, NULL);
+	pb_free(work);
+}
+
+static void
+on_end_signal(uv_signal_t *handle, int number)
+{
+	struct server *s = handle->data;
+	uv_work_t *work;
+	unsigned i;
+
+	pb_log(PB_LOG_INFO, s->draining ? "second signal, ending at once"
+					: "signal, finishing what is under way",
+	    PB_LOG_STR("signal", number == SIGINT ? "SIGINT" : "SIGTERM"));
+	for (i = 0; i < s->n_workers; i++) {
+		if (s->draining)
+			pb_worker_abort(s->workers[i]);
+		else
+			pb_worker_drain(s->workers[i]);
+	}
+	if (s->draining)
+		return;
+	s->draining = true;
+	uv_timer_start(&s->drain_timer, on_drain_timer,
+	    (uint64_t)s->snapshot->config->drain_timeout * 1000, 0);
+	work = pb_xalloc(sizeof(*work));
+	work->data = s;
+	pb_check(uv_queue_work(&s->loop, work, join_workers, after_join) == 0);
+}
+
+static bool
+same_sockets(const struct pb_config *a, const struct pb_config *b)
+{
+	size_t i;
+
+	if (a->listen.n != b->listen.n || a->workers != b->workers)
+		return false;
+	for (i = 0; i < a->listen.n; i++) {
+		if (!pb_url_equal(&a->listen.url[i], &b->listen.url[i]))
+			return false;
+	}
+	return true;
+}
+
+static void
+on_reload_signal(uv_signal_t *handle, int number)
+{
+	struct server *s = handle->data;
+	struct pb_config *config;
+	struct pb_snapshot *snapshot = NULL;
+	struct pb_error err = { .text = "no memory" };
+	unsigned i;
+
+	(void)number;
+	if (s->draining)
+		return;
+	config = s->hooks->reload(s->hooks->ctx);
+	if (config == NULL)
+		return;
+	if (pb_snapshot_new(config, &snapshot, &err) != PB_OK) {
+		pb_log(PB_LOG_ERROR, "configuration not reloaded",
+		    PB_LOG_STR("why", err.text));
+		pb_config_unref(&config);
+		return;
+	}
+	if (!same_sockets(s->snapshot->config, config))
+		pb_log(PB_LOG_WARN, "listen and workers change only with a "
+		    "restart", PB_LOG_STR("rest", "reloaded"));
+	for (i = 0; i < s->n_workers; i++)
+		pb_worker_use(s->workers[i], snapshot);
+	pb_snapshot_unref(&s->snapshot);
+	s->snapshot = snapshot;
+	pb_config_unref(&config);
+	pb_log(PB_LOG_INFO, "configuration reloaded",
+	    PB_LOG_NUM("workers", s->n_workers));
+}
+
+static void
+watch_signals(struct server *s)
+{
+	s->on_term.data = s->on_int.data = s->on_hup.data = s;
+	s->drain_timer.data = s;
+	pb_check(uv_timer_init(&s->loop, &s->drain_timer) == 0);
+	pb_check(uv_signal_init(&s->loop, &s->on_term) == 0);
+	pb_check(uv_signal_init(&s->loop, &s->on_int) == 0);
+	pb_check(uv_signal_init(&s->loop, &s->on_hup) == 0);
+	pb_check(uv_signal_start(&s->on_term, on_end_signal, SIGTERM) == 0);
+	pb_check(uv_signal_start(&s->on_int, on_end_signal, SIGINT) == 0);
+	pb_check(uv_signal_start(&s->on_hup, on_reload_signal, SIGHUP) == 0);
+}
+
+/* sockets: for each listener, one for each worker. */
+static enum pb_status
+bind_all(struct server *s, struct pb_listen_list *listen, int *sockets,
+    struct pb_error *err)
+{
+	size_t i;
+
+	for (i = 0; i < listen->n; i++) {
+		enum pb_status st = pb_listener_bind(&listen->url[i],
+		    sockets + i * s->n_workers, s->n_workers, err);
+		size_t bound = i * s->n_workers;
+
+		while (st != PB_OK && bound-- > 0)
+			close(sockets[bound]);
+		if (st != PB_OK)
+			return st;
+	}
+	return PB_OK;
+}
+
+static enum pb_status
+start_workers(struct server *s, size_t n_listeners, const int *sockets)
+{
+	int own[PB_CONFIG_LISTEN_MAX];
+	unsigned w;
+	size_t i;
+
+	for (w = 0; w < s->n_workers; w++) {
+		struct pb_worker_options o = { .index = w + 1,
+			.locks = s->locks, .snapshot = s->snapshot,
+			.sockets = own, .n_sockets = n_listeners,
+			.evict = on_evict, .owner = s };
+
+		for (i = 0; i < n_listeners; i++)
+			own[i] = sockets[i * s->n_workers + w];
+		pb_check(pb_worker_start(&o, &s->workers[w]) == PB_OK);
+	}
+	return PB_OK;
+}
+
+static void
+announce(const struct server *s, const struct pb_listen_list *listen)
+{
+	char text[PB_URL_TEXT_SIZE];
+	char upstream[PB_URL_TEXT_SIZE];
+	size_t i;
+
+	pb_url_format(&s->snapshot->config->upstream, upstream);
+	for (i = 0; i < listen->n; i++) {
+		pb_url_format(&listen->url[i], text);
+		pb_log(PB_LOG_INFO, "listening", PB_LOG_STR("url", text),
+		    PB_LOG_STR("upstream", upstream),
+		    PB_LOG_NUM("workers", s->n_workers));
+	}
+}
+
+static enum pb_status
+open_all(struct server *s, struct pb_error *err)
+{
+	struct pb_config *config = s->snapshot->config;
+	struct pb_listen_list *listen = pb_xalloc(sizeof(*listen));
+	int *sockets = pb_xalloc(PB_CONFIG_LISTEN_MAX * s->n_workers *
+	    sizeof(*sockets));
+	enum pb_status st;
+
+	*listen = config->listen;
+	st = bind_all(s, listen, sockets, err);
+	if (st == PB_OK)
+		st = start_workers(s, listen->n, sockets);
+	if (st == PB_OK)
+		announce(s, listen);
+	if (st == PB_OK && config->ports_file[0] != '\0')
+		st = write_ports_file(config->ports_file, listen, err);
+	pb_free(sockets);
+	pb_free(listen);
+	return st;
+}
+
+static void
+close_all(struct server *s)
+{
+	unsigned i;
+
+	for (i = 0; i < s->n_workers; i++) {
+		if (s->workers[i] != NULL)
+			pb_worker_free(&s->workers[i]);
+	}
+	pb_free(s->workers);
+	pb_locks_free(&s->locks);
+	pb_snapshot_unref(&s->snapshot);
+}
+
+/* A worker that was started must be told to end before it can be freed. */
+static void
+abandon(struct server *s)
+{
+	unsigned i;
+
+	for (i = 0; i < s->n_workers; i++) {
+		if (s->workers[i] == NULL)
+			continue;
+		pb_worker_abort(s->workers[i]);
+		pb_worker_wait(s->workers[i]);
+	}
+	uv_walk(&s->loop, close_handle, NULL);
+}
+
+/*
+ * Two descriptors a session: what the administrator allows, not what shells
+ * give to everybody.  And names are resolved by threads, of which the default
+ * four could all wait for one dead name server.
+ */
+static void
+use_limits(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &files) != 0)
+			pb_log(PB_LOG_WARN, "cannot raise the limit of open "
+			    "files", PB_LOG_STR("why", strerror(errno)));
+	}
+	(void)setenv("UV_THREADPOOL_SIZE", RESOLVER_THREADS, 0);
+	/* A client that is gone is an error of its own write, no signal. */
+	(void)signal(SIGPIPE, SIG_IGN);
+}
+
+enum pb_status
+pb_server_run(struct pb_config *config, const struct pb_server_hooks *hooks,
+    struct pb_error *err)
+{
+	struct server s = { .hooks = hooks };
+	enum pb_status st = pb_snapshot_new(config, &s.snapshot, err);
+
+	if (st != PB_OK)
+		return st;
+	use_limits();
+	s.n_workers = config->workers > 0 ? config->workers : cores();
+	if (s.n_workers > WORKERS_MAX)
+		s.n_workers = WORKERS_MAX;
+	s.workers = pb_xalloc(s.n_workers * sizeof(struct pb_worker *));
+	s.locks = pb_locks_new(LOCKS_MAX);
+	pb_check(s.locks != NULL);
+	pb_check(uv_loop_init(&s.loop) == 0);
+	watch_signals(&s);
+	st = open_all(&s, err);
+	if (st != PB_OK)
+		abandon(&s);
+	(void)uv_run(&s.loop, UV_RUN_DEFAULT);
+	pb_check(uv_loop_close(&s.loop) == 0);
+	close_all(&s);
+	return st;
+}

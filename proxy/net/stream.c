@@ -1,0 +1,460 @@
+#include "popbridge/net/stream.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "popbridge/base/check.h"
+#include "popbridge/base/mem.h"
+
+/* Seconds of silence before the kernel asks whether the peer still lives. */
+#define KEEPALIVE_S 120
+
+/* One TLS record's plain text. */
+#define RECORD (16 * 1024)
+
+static void
+fail(struct pb_stream *s, enum pb_error_kind kind, const char *what, int uverr)
+{
+	if (s->state == PB_STREAM_FAILED || s->state == PB_STREAM_CLOSING)
+		return;
+	s->state = PB_STREAM_FAILED;
+	if (uverr != 0)
+		pb_error_set(&s->error, kind, PB_SCOPE_CONNECTION, "%s: %s",
+		    what, uv_strerror(uverr));
+	else if (what != NULL)
+		pb_error_set(&s->error, kind, PB_SCOPE_CONNECTION, "%s", what);
+}
+
+static void
+ready(struct pb_stream *s)
+{
+	if (s->state != PB_STREAM_CLOSING)
+		s->events->ready(s->owner);
+}
+
+enum pb_status
+pb_stream_init(struct pb_stream *s, uv_loop_t *loop, char *scratch,
+    const struct pb_stream_owner *events, void *owner)
+{
+	pb_check(s->state == PB_STREAM_CLOSED);
+	memset(s, 0, sizeof(*s));
+	if (uv_tcp_init(loop, &s->tcp) != 0)
+		return PB_EIO;
+	s->tcp.data = s;
+	s->events = events;
+	s->owner = owner;
+	s->scratch = scratch;
+	s->state = PB_STREAM_CONNECTING;
+	pb_buffer_init(&s->kept, 2 * PB_STREAM_READ_SIZE);
+	pb_buffer_init(&s->kept_cipher, 2 * PB_STREAM_READ_SIZE);
+	pb_buffer_init(&s->out, PB_STREAM_OUT_MAX);
+	pb_buffer_init(&s->writing, PB_STREAM_OUT_MAX);
+	return PB_OK;
+}
+
+/* Small replies must not wait for the peer's acknowledgements. */
+static int
+set_options(struct pb_stream *s)
+{
+	int r = uv_tcp_nodelay(&s->tcp, 1);
+
+	return r != 0 ? r : uv_tcp_keepalive(&s->tcp, 1, KEEPALIVE_S);
+}
+
+enum pb_status
+pb_stream_accept(struct pb_stream *s, uv_stream_t *server)
+{
+	int r = uv_accept(server, (uv_stream_t *)&s->tcp);
+
+	if (r == 0)
+		r = set_options(s);
+	if (r != 0) {
+		fail(s, PB_ERROR_TEMPORARY, "accept", r);
+		return PB_EIO;
+	}
+	s->state = PB_STREAM_OPEN;
+	return PB_OK;
+}
+
+static void
+on_connect(uv_connect_t *req, int status)
+{
+	struct pb_stream *s = req->handle->data;
+
+	if (s->state == PB_STREAM_CLOSING)
+		return;
+	if (status == 0)
+		status = set_options(s);
+	if (status != 0)
+		fail(s, PB_ERROR_TEMPORARY, "connect", status);
+	else
+		s->state = PB_STREAM_OPEN;
+	ready(s);
+}
+
+void
+pb_stream_connect(struct pb_stream *s, const struct sockaddr *address)
+{
+	int r = uv_tcp_connect(&s->connect_req, &s->tcp, address, on_connect);
+
+	if (r != 0)
+		fail(s, PB_ERROR_TEMPORARY, "connect", r);
+}
+
+static void flush(struct pb_stream *s);
+
+static void
+on_write(uv_write_t *req, int status)
+{
+	struct pb_stream *s = req->handle->data;
+
+	s->writing_now = false;
+	if (s->state == PB_STREAM_CLOSING)
+		return;
+	pb_buffer_release(&s->writing);
+	if (status != 0)
+		fail(s, PB_ERROR_TEMPORARY, "write", status);
+	else
+		flush(s);
+	ready(s);
+}
+
+static void
+write_rest(struct pb_stream *s)
+{
+	struct pb_slice octets;
+	uv_buf_t buf;
+	int r;
+
+	pb_buffer_swap(&s->writing, &s->out);
+	octets = pb_buffer_slice(&s->writing);
+	buf = uv_buf_init((char *)(uintptr_t)octets.data,
+	    (unsigned)octets.len);
+	r = uv_write(&s->write_req, (uv_stream_t *)&s->tcp, &buf, 1, on_write);
+	if (r != 0)
+		fail(s, PB_ERROR_TEMPORARY, "write", r);
+	else
+		s->writing_now = true;
+}
+
+/* Most octets leave at once; the rest waits until the kernel has room. */
+static void
+flush(struct pb_stream *s)
+{
+	struct pb_slice octets = pb_buffer_slice(&s->out);
+	uv_buf_t buf;
+	int r;
+
+	if (s->state != PB_STREAM_OPEN || s->writing_now || octets.len == 0)
+		return;
+	buf = uv_buf_init((char *)(uintptr_t)octets.data,
+	    (unsigned)octets.len);
+	r = uv_try_write((uv_stream_t *)&s->tcp, &buf, 1);
+	if (r < 0 && r != UV_EAGAIN) {
+		fail(s, PB_ERROR_TEMPORARY, "write", r);
+		return;
+	}
+	if (r > 0)
+		pb_buffer_consume(&s->out, (size_t)r);
+	if (s->out.len > 0)
+		write_rest(s);
+	else
+		pb_buffer_release(&s->out);
+}
+
+static void
+take_tls_output(struct pb_stream *s)
+{
+	struct pb_buffer *cipher = pb_tls_out(s->tls);
+	struct pb_slice octets = pb_buffer_slice(cipher);
+
+	if (pb_buffer_append(&s->out, octets.data, octets.len) != PB_OK)
+		fail(s, PB_ERROR_INTERNAL, "no memory to send", 0);
+	pb_buffer_release(cipher);
+	flush(s);
+}
+
+static void
+drive_handshake(struct pb_stream *s)
+{
+	bool is_fresh = s->kept_cipher.len == 0;
+	struct pb_slice in = is_fresh ? s->fresh
+				      : pb_buffer_slice(&s->kept_cipher);
+	size_t offered = in.len;
+	enum pb_status st = pb_tls_handshake(s->tls, &in, &s->error);
+
+	if (is_fresh)
+		s->fresh = in;
+	else
+		pb_buffer_consume(&s->kept_cipher, offered - in.len);
+	take_tls_output(s);
+	if (st == PB_OK)
+		s->secured = true;
+	else if (st != PB_AGAIN)
+		fail(s, s->error.kind, NULL, 0);
+}
+
+void
+pb_stream_start_tls(struct pb_stream *s, struct pb_tls *tls)
+{
+	pb_check(s->tls == NULL);
+	s->tls = tls;
+	drive_handshake(s);
+}
+
+/* Decrypt the next record into `kept`, which is empty. */
+static void
+decrypt(struct pb_stream *s)
+{
+	bool is_fresh = s->kept_cipher.len == 0;
+	struct pb_slice in = is_fresh ? s->fresh
+				      : pb_buffer_slice(&s->kept_cipher);
+	size_t offered = in.len;
+	enum pb_status st;
+	size_t len = 0;
+	char *room;
+
+	if (pb_buffer_reserve(&s->kept, RECORD, &room) != PB_OK) {
+		fail(s, PB_ERROR_INTERNAL, "no memory to receive", 0);
+		return;
+	}
+	st = pb_tls_read(s->tls, &in, room, RECORD, &len, &s->error);
+	if (is_fresh)
+		s->fresh = in;
+	else
+		pb_buffer_consume(&s->kept_cipher, offered - in.len);
+	if (st == PB_OK)
+		pb_buffer_commit(&s->kept, len);
+	else
+		pb_buffer_release(&s->kept);
+	if (pb_tls_out(s->tls)->len > 0)
+		take_tls_output(s);
+	if (st == PB_EOF)
+		s->eof = true;
+	else if (st != PB_OK && st != PB_AGAIN)
+		fail(s, s->error.kind, NULL, 0);
+}
+
+struct pb_slice
+pb_stream_peek(struct pb_stream *s)
+{
+	if (s->kept.len == 0 && s->secured && s->state == PB_STREAM_OPEN &&
+	    !s->eof)
+		decrypt(s);
+	if (s->kept.len > 0)
+		return pb_buffer_slice(&s->kept);
+	if (s->tls != NULL)
+		return pb_slice(NULL, 0);
+	return s->fresh;
+}
+
+void
+pb_stream_take(struct pb_stream *s, size_t n)
+{
+	if (s->kept.len > 0) {
+		pb_buffer_consume(&s->kept, n);
+		if (s->kept.len == 0)
+			pb_buffer_release(&s->kept);
+		return;
+	}
+	pb_check(n <= s->fresh.len);
+	pb_slice_skip(&s->fresh, n);
+}
+
+bool
+pb_stream_has_octets(const struct pb_stream *s)
+{
+	return s->kept.len > 0 || s->kept_cipher.len > 0 || s->fresh.len > 0;
+}
+
+bool
+pb_stream_at_eof(struct pb_stream *s)
+{
+	return s->eof && pb_stream_peek(s).len == 0;
+}
+
+/* What the owner has left is kept; then the kernel keeps the rest. */
+static void
+keep_fresh(struct pb_stream *s)
+{
+	struct pb_buffer *to = s->tls != NULL ? &s->kept_cipher : &s->kept;
+
+	if (s->fresh.len > 0 && pb_buffer_append(to, s->fresh.data,
+	    s->fresh.len) != PB_OK)
+		fail(s, PB_ERROR_INTERNAL, "no memory to receive", 0);
+	s->fresh = pb_slice(NULL, 0);
+}
+
+static void
+on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+	struct pb_stream *s = handle->data;
+
+	(void)suggested;
+	*buf = uv_buf_init(s->scratch, PB_STREAM_READ_SIZE);
+}
+
+static void
+on_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
+{
+	struct pb_stream *s = handle->data;
+	bool wipe = s->wipe;
+
+	if (n == 0 || s->state == PB_STREAM_CLOSING)
+		return;
+	if (n == UV_EOF) {
+		/* TLS says its end itself; anything else is a cut. */
+		if (s->tls != NULL && !s->eof)
+			fail(s, PB_ERROR_TEMPORARY,
+			    "the peer cut the TLS connection", 0);
+		s->eof = true;
+	} else if (n < 0) {
+		fail(s, PB_ERROR_TEMPORARY, "read", (int)n);
+	} else {
+		s->fresh = pb_slice(buf->base, (size_t)n);
+		if (s->tls != NULL && !s->secured)
+			drive_handshake(s);
+	}
+	if (n < 0) {
+		uv_read_stop(handle);
+		s->reading = false;
+	}
+	ready(s);
+	if (s->state != PB_STREAM_CLOSING && s->fresh.len > 0) {
+		keep_fresh(s);
+		pb_stream_want_read(s, false);
+	}
+	if (wipe && n > 0)
+		pb_wipe(buf->base, (size_t)n);
+}
+
+void
+pb_stream_want_read(struct pb_stream *s, bool want)
+{
+	int r;
+
+	want = want && s->state == PB_STREAM_OPEN && !s->eof &&
+	    s->kept.len == 0 && s->kept_cipher.len == 0;
+	if (want == s->reading)
+		return;
+	if (!want) {
+		uv_read_stop((uv_stream_t *)&s->tcp);
+		s->reading = false;
+		return;
+	}
+	r = uv_read_start((uv_stream_t *)&s->tcp, on_alloc, on_read);
+	if (r != 0)
+		fail(s, PB_ERROR_TEMPORARY, "read", r);
+	else
+		s->reading = true;
+}
+
+void
+pb_stream_wipe_reads(struct pb_stream *s, bool wipe)
+{
+	s->wipe = wipe;
+	s->kept.secret = wipe;
+}
+
+void
+pb_stream_send(struct pb_stream *s, struct pb_buffer *octets)
+{
+	struct pb_slice plain = pb_buffer_slice(octets);
+
+	if (s->state != PB_STREAM_OPEN || plain.len == 0) {
+		pb_buffer_clear(octets);
+		return;
+	}
+	if (s->tls != NULL) {
+		if (pb_tls_write(s->tls, plain, &s->error) != PB_OK)
+			fail(s, s->error.kind, NULL, 0);
+		pb_buffer_release(octets);
+		take_tls_output(s);
+		return;
+	}
+	if (octets->secret)
+		s->out.secret = s->writing.secret = true;
+	if (s->out.len == 0)
+		pb_buffer_swap(&s->out, octets);
+	else if (pb_buffer_append(&s->out, plain.data, plain.len) != PB_OK)
+		fail(s, PB_ERROR_INTERNAL, "no memory to send", 0);
+	pb_buffer_release(octets);
+	flush(s);
+}
+
+size_t
+pb_stream_unsent(const struct pb_stream *s)
+{
+	return s->out.len + s->writing.len;
+}
+
+static void
+on_shutdown(uv_shutdown_t *req, int status)
+{
+	(void)req;
+	(void)status;
+}
+
+void
+pb_stream_finish(struct pb_stream *s)
+{
+	if (s->state != PB_STREAM_OPEN)
+		return;
+	if (s->tls != NULL) {
+		pb_tls_shutdown(s->tls);
+		take_tls_output(s);
+	}
+	/* Fails only where the connection is gone, and then it is over. */
+	if (s->state == PB_STREAM_OPEN && uv_shutdown(&s->shutdown_req,
+	    (uv_stream_t *)&s->tcp, on_shutdown) != 0)
+		s->eof = true;
+}
+
+static void
+on_close(uv_handle_t *handle)
+{
+	struct pb_stream *s = handle->data;
+
+	pb_tls_free(&s->tls);
+	pb_buffer_fini(&s->kept);
+	pb_buffer_fini(&s->kept_cipher);
+	pb_buffer_fini(&s->out);
+	pb_buffer_fini(&s->writing);
+	s->state = PB_STREAM_CLOSED;
+	s->events->closed(s->owner);
+}
+
+void
+pb_stream_close(struct pb_stream *s)
+{
+	if (s->state == PB_STREAM_CLOSING || s->state == PB_STREAM_CLOSED)
+		return;
+	s->state = PB_STREAM_CLOSING;
+	s->fresh = pb_slice(NULL, 0);
+	uv_close((uv_handle_t *)&s->tcp, on_close);
+}
+
+void
+pb_stream_peer(const struct pb_stream *s, char out[64])
+{
+	struct sockaddr_storage address;
+	char host[INET6_ADDRSTRLEN];
+	int len = sizeof(address);
+
+	snprintf(out, 64, "unknown");
+	if (uv_tcp_getpeername(&s->tcp, (struct sockaddr *)&address, &len) != 0)
+		return;
+	if (address.ss_family == AF_INET6) {
+		const struct sockaddr_in6 *a = (const void *)&address;
+
+		if (uv_ip6_name(a, host, sizeof(host)) == 0)
+			snprintf(out, 64, "[%s]:%u", host,
+			    (unsigned)ntohs(a->sin6_port));
+	} else {
+		const struct sockaddr_in *a = (const void *)&address;
+
+		if (uv_ip4_name(a, host, sizeof(host)) == 0)
+			snprintf(out, 64, "%s:%u", host,
+			    (unsigned)ntohs(a->sin_port));
+	}
+}

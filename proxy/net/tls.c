@@ -1,0 +1,294 @@
+#include "popbridge/net/tls.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include "popbridge/base/check.h"
+#include "popbridge/base/mem.h"
+
+struct pb_tls_context {
+	SSL_CTX *ssl;	/* own; OpenSSL counts it for us, too */
+	_Atomic unsigned refs;	/* snapshots of the configuration */
+};
+
+struct pb_tls {
+	SSL *ssl;		/* own */
+	struct pb_slice in;	/* cipher text of the call under way */
+	struct pb_buffer out;
+};
+
+/* The engine's two ends as OpenSSL sees them: no copy is kept in between. */
+
+static int
+bio_read(BIO *bio, char *data, int len)
+{
+	struct pb_tls *tls = BIO_get_data(bio);
+	size_t n = (size_t)len < tls->in.len ? (size_t)len : tls->in.len;
+
+	BIO_clear_retry_flags(bio);
+	if (n == 0) {
+		BIO_set_retry_read(bio);
+		return -1;
+	}
+	memcpy(data, tls->in.data, n);
+	pb_slice_skip(&tls->in, n);
+	return (int)n;
+}
+
+static int
+bio_write(BIO *bio, const char *data, int len)
+{
+	struct pb_tls *tls = BIO_get_data(bio);
+
+	BIO_clear_retry_flags(bio);
+	return pb_buffer_append(&tls->out, data, (size_t)len) == PB_OK ? len
+								       : -1;
+}
+
+static long
+bio_ctrl(BIO *bio, int command, long n, void *p)
+{
+	(void)bio;
+	(void)n;
+	(void)p;
+	return command == BIO_CTRL_FLUSH;
+}
+
+static int
+bio_create(BIO *bio)
+{
+	BIO_set_init(bio, 1);
+	return 1;
+}
+
+static BIO_METHOD *method;
+
+static int
+make_method(void)
+{
+	method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK,
+	    "popbridge");
+	return method != NULL && BIO_meth_set_read(method, bio_read) == 1 &&
+	    BIO_meth_set_write(method, bio_write) == 1 &&
+	    BIO_meth_set_ctrl(method, bio_ctrl) == 1 &&
+	    BIO_meth_set_create(method, bio_create) == 1;
+}
+
+static void
+take_reason(const SSL *ssl, struct pb_error *err)
+{
+	unsigned long code = ERR_peek_last_error();
+	const char *reason = ERR_reason_error_string(code);
+	long verify = ssl != NULL ? SSL_get_verify_result(ssl) : X509_V_OK;
+
+	if (verify != X509_V_OK)
+		pb_error_set(err, PB_ERROR_PERMANENT, PB_SCOPE_ACCOUNT,
+		    "the mail server's certificate is not trusted: %s",
+		    X509_verify_cert_error_string(verify));
+	else
+		pb_error_set(err, PB_ERROR_TEMPORARY, PB_SCOPE_CONNECTION,
+		    "TLS failed: %s", reason != NULL ? reason
+						     : "unexpected end");
+	ERR_clear_error();
+}
+
+static bool
+load_trust(SSL_CTX *ssl, const char *ca_file)
+{
+	if (ca_file[0] == '\0')
+		return SSL_CTX_set_default_verify_paths(ssl) == 1;
+	return SSL_CTX_load_verify_file(ssl, ca_file) == 1;
+}
+
+enum pb_status
+pb_tls_client_context(const char *ca_file, struct pb_tls_context **ctxp,
+    struct pb_error *err)
+{
+	static const unsigned char alpn[] = { 4, 'i', 'm', 'a', 'p' };
+	struct pb_tls_context *ctx;
+	SSL_CTX *ssl;
+
+	ERR_clear_error();
+	if (method == NULL && !make_method())
+		return PB_ENOMEM;
+	ssl = SSL_CTX_new(TLS_client_method());
+	ctx = pb_alloc(sizeof(*ctx));
+	if (ssl == NULL || ctx == NULL) {
+		SSL_CTX_free(ssl);
+		pb_free(ctx);
+		return PB_ENOMEM;
+	}
+	if (!load_trust(ssl, ca_file)) {
+		const char *reason = ERR_reason_error_string(
+		    ERR_peek_last_error());
+
+		pb_error_set(err, PB_ERROR_PERMANENT, PB_SCOPE_ACCOUNT,
+		    "cannot load CA certificates from %s: %s",
+		    ca_file[0] != '\0' ? ca_file : "the system's store",
+		    reason != NULL ? reason : "unknown reason");
+		ERR_clear_error();
+		SSL_CTX_free(ssl);
+		pb_free(ctx);
+		return PB_EINVAL;
+	}
+	SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION);
+	SSL_CTX_set_options(ssl, SSL_OP_NO_COMPRESSION |
+	    SSL_OP_NO_RENEGOTIATION);
+	/* An idle connection should not hold two records' buffers. */
+	SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_alpn_protos(ssl, alpn, sizeof(alpn));
+	ctx->ssl = ssl;
+	ctx->refs = 1;
+	*ctxp = ctx;
+	return PB_OK;
+}
+
+struct pb_tls_context *
+pb_tls_context_ref(struct pb_tls_context *ctx)
+{
+	ctx->refs++;
+	return ctx;
+}
+
+void
+pb_tls_context_unref(struct pb_tls_context **ctxp)
+{
+	struct pb_tls_context *ctx = *ctxp;
+
+	*ctxp = NULL;
+	if (ctx == NULL || --ctx->refs > 0)
+		return;
+	SSL_CTX_free(ctx->ssl);
+	pb_free(ctx);
+}
+
+static bool
+expect_host(SSL *ssl, const char *host, bool is_address)
+{
+	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	if (is_address)
+		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl),
+		    host) == 1;
+	return SSL_set1_host(ssl, host) == 1 &&
+	    SSL_set_tlsext_host_name(ssl, host) == 1;
+}
+
+struct pb_tls *
+pb_tls_client(struct pb_tls_context *ctx, const char *host, bool is_address)
+{
+	struct pb_tls *tls = pb_alloc(sizeof(*tls));
+	BIO *bio = tls != NULL ? BIO_new(method) : NULL;
+
+	if (bio == NULL) {
+		pb_free(tls);
+		return NULL;
+	}
+	BIO_set_data(bio, tls);
+	pb_buffer_init(&tls->out, PB_TLS_OUT_MAX);
+	tls->ssl = SSL_new(ctx->ssl);
+	if (tls->ssl == NULL) {
+		BIO_free(bio);
+		pb_free(tls);
+		return NULL;
+	}
+	SSL_set_bio(tls->ssl, bio, bio);
+	SSL_set_connect_state(tls->ssl);
+	if (!expect_host(tls->ssl, host, is_address))
+		pb_tls_free(&tls);
+	return tls;
+}
+
+void
+pb_tls_free(struct pb_tls **tlsp)
+{
+	struct pb_tls *tls = *tlsp;
+
+	*tlsp = NULL;
+	if (tls == NULL)
+		return;
+	SSL_free(tls->ssl);
+	pb_buffer_fini(&tls->out);
+	pb_free(tls);
+}
+
+struct pb_buffer *
+pb_tls_out(struct pb_tls *tls)
+{
+	return &tls->out;
+}
+
+static enum pb_status
+verdict(struct pb_tls *tls, int result, struct pb_slice *in,
+    struct pb_error *err)
+{
+	*in = tls->in;
+	tls->in = pb_slice(NULL, 0);
+	if (result > 0)
+		return PB_OK;
+	switch (SSL_get_error(tls->ssl, result)) {
+	case SSL_ERROR_WANT_READ:
+		return PB_AGAIN;
+	case SSL_ERROR_ZERO_RETURN:
+		return PB_EOF;
+	default:
+		take_reason(tls->ssl, err);
+		return PB_EPROTO;
+	}
+}
+
+enum pb_status
+pb_tls_handshake(struct pb_tls *tls, struct pb_slice *in,
+    struct pb_error *err)
+{
+	ERR_clear_error();
+	tls->in = *in;
+	return verdict(tls, SSL_do_handshake(tls->ssl), in, err);
+}
+
+enum pb_status
+pb_tls_read(struct pb_tls *tls, struct pb_slice *in, char *plain, size_t size,
+    size_t *len, struct pb_error *err)
+{
+	ERR_clear_error();
+	tls->in = *in;
+	return verdict(tls, SSL_read_ex(tls->ssl, plain, size, len), in, err);
+}
+
+enum pb_status
+pb_tls_write(struct pb_tls *tls, struct pb_slice plain, struct pb_error *err)
+{
+	struct pb_slice none = { NULL, 0 };
+	size_t written;
+	enum pb_status st;
+
+	if (plain.len == 0)
+		return PB_OK;
+	ERR_clear_error();
+	tls->in = none;
+	st = verdict(tls, SSL_write_ex(tls->ssl, plain.data, plain.len,
+	    &written), &none, err);
+	if (st == PB_AGAIN || st == PB_EOF) {
+		/* Only a renegotiation would ask for input; it is off. */
+		pb_error_set(err, PB_ERROR_TEMPORARY, PB_SCOPE_CONNECTION,
+		    "TLS failed: the peer has closed the connection");
+		return PB_EPROTO;
+	}
+	return st;
+}
+
+void
+pb_tls_shutdown(struct pb_tls *tls)
+{
+	ERR_clear_error();
+	tls->in = pb_slice(NULL, 0);
+	(void)SSL_shutdown(tls->ssl);
+	ERR_clear_error();
+}
+
+const char *
+pb_tls_version(const struct pb_tls *tls)
+{
+	return SSL_get_version(tls->ssl);
+}

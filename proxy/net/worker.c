@@ -1,0 +1,366 @@
+#include "popbridge/net/worker.h"
+
+#include <stdlib.h>
+
+#include <uthash.h>
+
+#include "popbridge/base/check.h"
+#include "popbridge/base/log.h"
+#include "popbridge/base/mem.h"
+
+/* Connections that wait in the kernel to be accepted. */
+#define BACKLOG 1024
+
+struct session_entry {
+	uint64_t id;
+	struct pb_session *session;	/* borrowed: it owns itself */
+	UT_hash_handle hh;
+};
+
+/* What other threads want of this one. */
+struct note {
+	enum { NOTE_USE, NOTE_EVICT, NOTE_DRAIN, NOTE_ABORT } what;
+	struct pb_snapshot *snapshot;	/* own, of NOTE_USE */
+	uint64_t session_id;
+	struct note *next;
+};
+
+struct pb_worker {
+	unsigned index;
+	uv_thread_t thread;
+	uv_loop_t uv;
+	uv_async_t wake;
+	uv_mutex_t mutex;
+	struct note *notes;		/* own; under mutex, newest first */
+	struct pb_upstream_loop loop;
+	struct pb_locks *locks;		/* borrowed */
+	struct pb_snapshot *snapshot;	/* shared */
+	void (*evict)(void *owner, uint64_t session_id);
+	void *owner;
+	uv_tcp_t *listeners;		/* own */
+	size_t n_listeners;
+	struct session_entry *sessions;	/* own */
+	uint64_t last_session;
+	bool draining;
+};
+
+const struct pb_upstream_loop *
+pb_worker_loop(struct pb_worker *w)
+{
+	return &w->loop;
+}
+
+struct pb_snapshot *
+pb_worker_snapshot(struct pb_worker *w)
+{
+	return w->snapshot;
+}
+
+struct pb_locks *
+pb_worker_locks(struct pb_worker *w)
+{
+	return w->locks;
+}
+
+void
+pb_worker_ask_evict(struct pb_worker *w, uint64_t session_id)
+{
+	w->evict(w->owner, session_id);
+}
+
+uint64_t
+pb_worker_new_session_id(struct pb_worker *w)
+{
+	return (uint64_t)w->index << 48 | ++w->last_session;
+}
+
+/* The last session of a draining worker lets its loop run out of handles. */
+static void
+close_when_idle(struct pb_worker *w)
+{
+	if (w->draining && w->sessions == NULL &&
+	    !uv_is_closing((uv_handle_t *)&w->wake))
+		uv_close((uv_handle_t *)&w->wake, NULL);
+}
+
+void
+pb_worker_session_gone(struct pb_worker *w, struct pb_session *s)
+{
+	uint64_t id = pb_session_id(s);
+	struct session_entry *entry;
+
+	HASH_FIND(hh, w->sessions, &id, sizeof(id), entry);
+	if (entry != NULL) {
+		HASH_DELETE(hh, w->sessions, entry);
+		pb_free(entry);
+	}
+	close_when_idle(w);
+}
+
+static void
+on_connection(uv_stream_t *server, int status)
+{
+	struct pb_worker *w = server->data;
+	struct session_entry *entry;
+
+	if (status != 0) {
+		pb_log(PB_LOG_ERROR, "cannot accept a connection",
+		    PB_LOG_STR("why", uv_strerror(status)));
+		return;
+	}
+	entry = pb_alloc(sizeof(*entry));
+	if (entry == NULL) {
+		pb_log(PB_LOG_ERROR, "no memory for a session",
+		    PB_LOG_STR("what", "accept"));
+		return;
+	}
+	entry->session = pb_session_accept(w, server);
+	if (entry->session == NULL) {
+		pb_free(entry);
+		return;
+	}
+	entry->id = pb_session_id(entry->session);
+	HASH_ADD(hh, w->sessions, id, sizeof(entry->id), entry);
+}
+
+static void
+stop_listening(struct pb_worker *w)
+{
+	size_t i;
+
+	for (i = 0; i < w->n_listeners; i++) {
+		if (!uv_is_closing((uv_handle_t *)&w->listeners[i]))
+			uv_close((uv_handle_t *)&w->listeners[i], NULL);
+	}
+}
+
+static void
+drain(struct pb_worker *w, bool at_once)
+{
+	struct session_entry *entry;
+	struct session_entry *next;
+
+	w->draining = true;
+	stop_listening(w);
+	HASH_ITER(hh, w->sessions, entry, next) {
+		if (at_once)
+			pb_session_abort(entry->session, "shut down");
+		else
+			pb_session_drain(entry->session);
+	}
+	close_when_idle(w);
+}
+
+static void
+evict(struct pb_worker *w, uint64_t id)
+{
+	struct session_entry *entry;
+
+	HASH_FIND(hh, w->sessions, &id, sizeof(id), entry);
+	if (entry != NULL)
+		pb_session_stop(entry->session,
+		    "another session took the maildrop over");
+}
+
+static void
+do_note(struct pb_worker *w, struct note *note)
+{
+	switch (note->what) {
+	case NOTE_USE:
+		pb_snapshot_unref(&w->snapshot);
+		w->snapshot = note->snapshot;
+		break;
+	case NOTE_EVICT:
+		evict(w, note->session_id);
+		break;
+	case NOTE_DRAIN:
+		drain(w, false);
+		break;
+	case NOTE_ABORT:
+		drain(w, true);
+		break;
+	}
+}
+
+/* In the order in which they were sent. */
+static struct note *
+take_notes(struct pb_worker *w)
+{
+	struct note *oldest = NULL;
+	struct note *note;
+
+	uv_mutex_lock(&w->mutex);
+	note = w->notes;
+	w->notes = NULL;
+	uv_mutex_unlock(&w->mutex);
+	while (note != NULL) {
+		struct note *next = note->next;
+
+		note->next = oldest;
+		oldest = note;
+		note = next;
+	}
+	return oldest;
+}
+
+static void
+on_wake(uv_async_t *async)
+{
+	struct pb_worker *w = async->data;
+	struct note *note = take_notes(w);
+
+	while (note != NULL) {
+		struct note *next = note->next;
+
+		do_note(w, note);
+		pb_free(note);
+		note = next;
+	}
+}
+
+static void
+send_note(struct pb_worker *w, struct note note)
+{
+	struct note *copy = pb_xalloc(sizeof(*copy));
+
+	*copy = note;
+	uv_mutex_lock(&w->mutex);
+	copy->next = w->notes;
+	w->notes = copy;
+	uv_mutex_unlock(&w->mutex);
+	pb_check(uv_async_send(&w->wake) == 0);
+}
+
+void
+pb_worker_use(struct pb_worker *w, struct pb_snapshot *snapshot)
+{
+	send_note(w, (struct note){ .what = NOTE_USE,
+		.snapshot = pb_snapshot_ref(snapshot) });
+}
+
+void
+pb_worker_evict(struct pb_worker *w, uint64_t session_id)
+{
+	send_note(w, (struct note){ .what = NOTE_EVICT,
+		.session_id = session_id });
+}
+
+void
+pb_worker_drain(struct pb_worker *w)
+{
+	send_note(w, (struct note){ .what = NOTE_DRAIN });
+}
+
+void
+pb_worker_abort(struct pb_worker *w)
+{
+	send_note(w, (struct note){ .what = NOTE_ABORT });
+}
+
+static void
+run(void *arg)
+{
+	struct pb_worker *w = arg;
+
+	(void)uv_run(&w->uv, UV_RUN_DEFAULT);
+}
+
+static int
+listen_on(struct pb_worker *w, size_t i, int fd)
+{
+	uv_tcp_t *tcp = &w->listeners[i];
+	int r = uv_tcp_init(&w->uv, tcp);
+
+	if (r != 0)
+		return r;
+	w->n_listeners = i + 1;
+	tcp->data = w;
+	r = uv_tcp_open(tcp, fd);
+	return r != 0 ? r : uv_listen((uv_stream_t *)tcp, BACKLOG,
+	    on_connection);
+}
+
+static enum pb_status
+open_loop(struct pb_worker *w, const struct pb_worker_options *o)
+{
+	size_t i;
+
+	w->loop = (struct pb_upstream_loop){ .uv = &w->uv,
+		.scratch = pb_alloc(PB_STREAM_READ_SIZE),
+		.grammar = pb_imap_grammar_new(),
+		.writer = pb_imap_writer_new() };
+	w->listeners = pb_alloc(o->n_sockets * sizeof(*w->listeners));
+	if (w->loop.scratch == NULL || w->loop.grammar == NULL ||
+	    w->loop.writer == NULL || w->listeners == NULL)
+		return PB_ENOMEM;
+	for (i = 0; i < o->n_sockets; i++) {
+		if (listen_on(w, i, o->sockets[i]) != 0)
+			return PB_EIO;
+	}
+	return PB_OK;
+}
+
+static void
+release(struct pb_worker *w)
+{
+	pb_check(uv_loop_close(&w->uv) == 0);
+	uv_mutex_destroy(&w->mutex);
+	pb_imap_grammar_free(&w->loop.grammar);
+	pb_imap_writer_free(&w->loop.writer);
+	pb_free(w->loop.scratch);
+	pb_free(w->listeners);
+	pb_snapshot_unref(&w->snapshot);
+	pb_free(w);
+}
+
+enum pb_status
+pb_worker_start(const struct pb_worker_options *o, struct pb_worker **out)
+{
+	struct pb_worker *w = pb_xalloc(sizeof(*w));
+	enum pb_status st;
+
+	w->index = o->index;
+	w->locks = o->locks;
+	w->snapshot = pb_snapshot_ref(o->snapshot);
+	w->evict = o->evict;
+	w->owner = o->owner;
+	pb_check(uv_loop_init(&w->uv) == 0);
+	pb_check(uv_mutex_init(&w->mutex) == 0);
+	pb_check(uv_async_init(&w->uv, &w->wake, on_wake) == 0);
+	w->wake.data = w;
+	st = open_loop(w, o);
+	if (st == PB_OK && uv_thread_create(&w->thread, run, w) != 0)
+		st = PB_EIO;
+	if (st != PB_OK) {
+		drain(w, true);
+		run(w);
+		release(w);
+		return st;
+	}
+	*out = w;
+	return PB_OK;
+}
+
+void
+pb_worker_wait(struct pb_worker *w)
+{
+	pb_check(uv_thread_join(&w->thread) == 0);
+}
+
+void
+pb_worker_free(struct pb_worker **wp)
+{
+	struct pb_worker *w = *wp;
+	struct note *note = take_notes(w);
+
+	*wp = NULL;
+	/* Came too late; only a snapshot has to be given back. */
+	while (note != NULL) {
+		struct note *next = note->next;
+
+		pb_snapshot_unref(&note->snapshot);
+		pb_free(note);
+		note = next;
+	}
+	release(w);
+}

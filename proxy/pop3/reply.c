@@ -1,0 +1,168 @@
+#include "popbridge/pop3/reply.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "popbridge/base/check.h"
+#include "popbridge/pop3/command.h"
+#include "popbridge/version.h"
+
+struct row {
+	enum pb_pop3_reply reply;
+	bool ok;
+	const char *code;	/* RFC 2449, RFC 3206; NULL for none */
+	/* %1 and %2 stand for the numbers */
+	const char *text;
+};
+
+#define POSITIVE(r, text) [r] = { r, true, NULL, text }
+#define NEGATIVE(r, text) [r] = { r, false, NULL, text }
+#define CODED(r, code, text) [r] = { r, false, code, text }
+
+static const struct row rows[] = {
+	POSITIVE(PB_REPLY_GREETING, "popbridge ready"),
+	POSITIVE(PB_REPLY_CAPA, "capability list follows"),
+	POSITIVE(PB_REPLY_USER, "send PASS"),
+	POSITIVE(PB_REPLY_LOGGED_IN, "logged in"),
+	POSITIVE(PB_REPLY_NOOP, "still here"),
+	POSITIVE(PB_REPLY_STAT, "%1 %2"),
+	POSITIVE(PB_REPLY_LIST_ONE, "%1 %2"),
+	POSITIVE(PB_REPLY_LIST_ALL, "%1 messages (%2 octets)"),
+	POSITIVE(PB_REPLY_UIDL_ALL, "unique-id listing follows"),
+	POSITIVE(PB_REPLY_RETR, "%1 octets"),
+	POSITIVE(PB_REPLY_TOP, "top of message follows"),
+	POSITIVE(PB_REPLY_DELE, "message %1 deleted"),
+	POSITIVE(PB_REPLY_RSET, "maildrop has %1 messages"),
+	POSITIVE(PB_REPLY_LAST, "%1"),
+	POSITIVE(PB_REPLY_QUIT, "goodbye"),
+	POSITIVE(PB_REPLY_QUIT_REMOVED, "goodbye, %1 messages removed"),
+	NEGATIVE(PB_REPLY_UNKNOWN_COMMAND, "unknown command"),
+	NEGATIVE(PB_REPLY_WRONG_ARGUMENTS, "wrong arguments for this command"),
+	NEGATIVE(PB_REPLY_WRONG_STATE, "this command is not valid now"),
+	NEGATIVE(PB_REPLY_USER_FIRST, "send USER first"),
+	NEGATIVE(PB_REPLY_LINE_TOO_LONG, "command line too long"),
+	CODED(PB_REPLY_BAD_LOGIN_OCTETS, "AUTH",
+	    "user name or password has a character that no mail server takes"),
+	NEGATIVE(PB_REPLY_NO_SUCH_MESSAGE, "no such message"),
+	NEGATIVE(PB_REPLY_MESSAGE_DELETED, "message is marked as deleted"),
+	CODED(PB_REPLY_AUTH, "AUTH",
+	    "the mail server did not accept this user name and password"),
+	CODED(PB_REPLY_TEMPORARY, "SYS/TEMP",
+	    "the mail server cannot be used now, try again later"),
+	CODED(PB_REPLY_PERMANENT, "SYS/PERM",
+	    "the mail server refuses this, ask your administrator"),
+	CODED(PB_REPLY_IN_USE, "IN-USE", "maildrop is in use by another session"),
+	NEGATIVE(PB_REPLY_MESSAGE_GONE,
+	    "message is no longer in the mailbox"),
+	CODED(PB_REPLY_MESSAGE_TEMPORARY, "SYS/TEMP",
+	    "the mail server did not deliver this message, try again later"),
+	CODED(PB_REPLY_READ_ONLY, "SYS/PERM",
+	    "mailbox is read-only, nothing can be deleted"),
+	CODED(PB_REPLY_NOT_REMOVED, "SYS/TEMP",
+	    "%1 deleted messages not removed"),
+	CODED(PB_REPLY_SHUTTING_DOWN, "SYS/TEMP",
+	    "service is being shut down, try again later"),
+};
+
+_Static_assert(sizeof(rows) / sizeof(rows[0]) == PB_REPLIES,
+    "a row for every reply");
+
+static size_t
+fill_in(const char *text, uint64_t n, uint64_t m, char *line, size_t size)
+{
+	size_t at = 0;
+
+	for (; *text != '\0'; text++) {
+		if (text[0] == '%') {
+			text++;
+			at += (size_t)snprintf(line + at, size - at,
+			    "%" PRIu64, *text == '1' ? n : m);
+		} else {
+			line[at++] = *text;
+		}
+		pb_check(at < size);
+	}
+	line[at] = '\0';
+	return at;
+}
+
+enum pb_status
+pb_pop3_reply(struct pb_buffer *out, enum pb_pop3_reply reply, uint64_t n,
+    uint64_t m)
+{
+	char text[PB_POP3_REPLY_MAX - 32];
+
+	pb_check(reply < PB_REPLIES);
+	fill_in(rows[reply].text, n, m, text, sizeof(text));
+	if (rows[reply].code != NULL)
+		return pb_buffer_printf(out, "-ERR [%s] %s\r\n",
+		    rows[reply].code, text);
+	return pb_buffer_printf(out, "%s %s\r\n",
+	    rows[reply].ok ? "+OK" : "-ERR", text);
+}
+
+enum pb_status
+pb_pop3_reply_capa_lines(struct pb_buffer *out)
+{
+	unsigned verb;
+
+	for (verb = 0; verb < PB_POP3_VERBS; verb++) {
+		const char *capa = pb_pop3_verb_row(verb)->capa;
+		enum pb_status st = PB_OK;
+
+		if (capa != NULL)
+			st = pb_buffer_printf(out, "%s\r\n", capa);
+		if (st != PB_OK)
+			return st;
+	}
+	return pb_buffer_printf(out, "RESP-CODES\r\nAUTH-RESP-CODE\r\n"
+	    "PIPELINING\r\nIMPLEMENTATION popbridge-%s\r\n.\r\n", PB_VERSION);
+}
+
+enum pb_status
+pb_pop3_reply_list_line(struct pb_buffer *out, uint32_t msgno, uint64_t octets)
+{
+	return pb_buffer_printf(out, "%" PRIu32 " %" PRIu64 "\r\n", msgno,
+	    octets);
+}
+
+enum pb_status
+pb_pop3_reply_uidl_line(struct pb_buffer *out, uint32_t msgno,
+    const char *uidl)
+{
+	return pb_buffer_printf(out, "%" PRIu32 " %s\r\n", msgno, uidl);
+}
+
+enum pb_status
+pb_pop3_reply_uidl_one(struct pb_buffer *out, uint32_t msgno, const char *uidl)
+{
+	return pb_buffer_printf(out, "+OK %" PRIu32 " %s\r\n", msgno, uidl);
+}
+
+enum pb_status
+pb_pop3_reply_end(struct pb_buffer *out)
+{
+	return pb_buffer_append(out, ".\r\n", 3);
+}
+
+enum pb_pop3_reply
+pb_pop3_reply_for_error(const struct pb_error *err)
+{
+	switch (err->kind) {
+	case PB_ERROR_AUTH:
+		return PB_REPLY_AUTH;
+	case PB_ERROR_PERMANENT:
+		return PB_REPLY_PERMANENT;
+	case PB_ERROR_IN_USE:
+		return PB_REPLY_IN_USE;
+	case PB_ERROR_GONE:
+		return PB_REPLY_MESSAGE_GONE;
+	case PB_ERROR_NONE:
+	case PB_ERROR_TEMPORARY:
+	case PB_ERROR_PROTOCOL:
+	case PB_ERROR_INTERNAL:
+		break;
+	}
+	return err->scope == PB_SCOPE_MESSAGE ? PB_REPLY_MESSAGE_TEMPORARY
+					      : PB_REPLY_TEMPORARY;
+}

@@ -1,0 +1,123 @@
+"""Fixtures: sandbox servers, accounts of one's own, popbridge processes.
+
+POPBRIDGE names the binary under test (default: build/asan/popbridge).
+"""
+
+import itertools
+import os
+import sys
+
+import pytest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+sys.path[:0] = [HERE, os.path.join(TOP, "scripts")]
+
+import proxy  # noqa: E402
+import sandbox  # noqa: E402
+from pop3client import Pop3  # noqa: E402
+
+PASSWORD = "geheim123"
+SANITIZER_WORDS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer",
+                   "WARNING: ThreadSanitizer", "runtime error:")
+
+
+@pytest.fixture(scope="session")
+def binary():
+    path = os.environ.get("POPBRIDGE",
+                          os.path.join(TOP, "build/asan/popbridge"))
+    assert os.access(path, os.X_OK), "no popbridge to test: " + path
+    return os.path.abspath(path)
+
+
+@pytest.fixture(scope="session")
+def dovecot_with():
+    """Returns a sandbox Dovecot with these options, one for each set."""
+    servers = {}
+
+    def get(**options):
+        key = repr(sorted(options.items()))
+        if key not in servers:
+            servers[key] = sandbox.Dovecot(**options)
+        return servers[key]
+
+    yield get
+    for server in servers.values():
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def dovecot(dovecot_with):
+    return dovecot_with()
+
+
+@pytest.fixture(scope="session")
+def new_account():
+    """Makes an account that no other test knows."""
+    numbers = itertools.count(1)
+
+    def make(server, password=PASSWORD, messages=(), name="user"):
+        user = server.add_user("%s%d" % (name, next(numbers)), password)
+        for message in messages:
+            server.deliver(user, message)
+        return user
+
+    return make
+
+
+@pytest.fixture
+def account(dovecot, new_account):
+    return new_account(dovecot)
+
+
+@pytest.fixture
+def start_bridge(binary):
+    """Starts popbridge processes that must end well, with a clean log."""
+    started = []
+
+    def start(upstream, *options, **keywords):
+        bridge = proxy.Popbridge(binary, upstream, *options, **keywords)
+        started.append(bridge)
+        return bridge
+
+    yield start
+    problems = []
+    for bridge in started:
+        status = bridge.stop()
+        log = bridge.log()
+        sys.stderr.write("--- popbridge wrote:\n" + log)
+        if status != 0:
+            problems.append("popbridge ended with status %s" % status)
+        problems += [word for word in SANITIZER_WORDS if word in log]
+        if PASSWORD in log:
+            problems.append("there is a password in the log")
+        bridge.close()
+    assert not problems
+
+
+@pytest.fixture
+def bridge(start_bridge, dovecot):
+    """popbridge in front of the standard Dovecot."""
+    return start_bridge(plain(dovecot))
+
+
+@pytest.fixture
+def connect():
+    """Opens POP3 connections, closed before any server ends."""
+    clients = []
+
+    def open_one(where):
+        address = (where if isinstance(where, tuple)
+                   else (where.host, where.port))
+        client = Pop3(address)
+        clients.append(client)
+        return client
+
+    yield open_one
+    for client in clients:
+        client.close()
+
+
+def plain(server):
+    """The upstream URL of a sandbox's clear-text port."""
+    return "imap+plain://%s:%d" % (server.address, server.imap_port)
