@@ -55,11 +55,24 @@ number_fits(struct pb_slice word, uint64_t min)
 	return pb_slice_number(word, UINT32_MAX, &n) == PB_OK && n >= min;
 }
 
-/* A walk through response data, token by token. */
+/* A walk through the items of a FETCH response, token by token. */
 struct walk {
 	struct pb_slice rest;
 	unsigned depth;
+	bool value_next;	/* in the list itself: an item's name has been */
 };
+
+/* A value of the list itself has begun or ended; inside one it has not. */
+static bool
+take_value(struct walk *w)
+{
+	if (w->depth == 1) {
+		if (!w->value_next)
+			return false;
+		w->value_next = false;
+	}
+	return w->depth > 0;
+}
 
 static bool
 skip_quoted(struct walk *w)
@@ -104,19 +117,54 @@ skip_literal(struct walk *w)
 	return true;
 }
 
+static bool
+is_body_part(struct pb_slice name)
+{
+	if (!pb_slice_starts(name, "BODY[]"))
+		return false;
+	pb_slice_skip(&name, 6);
+	return name.len == 0 || (name.len > 2 && name.data[0] == '<' &&
+	    name.data[name.len - 1] == '>' &&
+	    number_fits(pb_slice_sub(name, 1, name.len - 1), 0));
+}
+
 /*
- * An atom, with what it must be followed by: UID and RFC822.SIZE by a number
- * that fits, because the library would cut a larger one, or take -7 for 0.
+ * UID and RFC822.SIZE must be followed by a number that fits: the library
+ * would cut a larger one, or take -7 for 0.
  */
+static bool
+take_name(struct walk *w, struct pb_slice name)
+{
+	static const char *const others[] = { "FLAGS", "MODSEQ", "INTERNALDATE",
+		"RFC822", "X-GM-MSGID", "X-GM-THRID", "X-GM-LABELS" };
+	bool is_uid = pb_slice_is(name, "UID");
+	struct pb_slice value = w->rest;
+	size_t i;
+
+	w->value_next = true;
+	if (value.len == 0 || value.data[0] != ' ')
+		return false;
+	pb_slice_skip(&value, 1);
+	if (is_uid || pb_slice_is(name, "RFC822.SIZE")) {
+		for (i = 0; i < value.len && is_digit(value.data[i]); i++)
+			continue;
+		return number_fits(pb_slice_sub(value, 0, i), is_uid ? 1 : 0);
+	}
+	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		if (pb_slice_is(name, others[i]))
+			return true;
+	}
+	return is_body_part(name);
+}
+
 static bool
 skip_atom(struct walk *w)
 {
 	struct pb_slice atom = w->rest;
 	size_t digits = 0;
-	size_t len = 0;
 
-	while (len < w->rest.len) {
-		unsigned char c = (unsigned char)w->rest.data[len];
+	for (atom.len = 0; atom.len < w->rest.len; atom.len++) {
+		unsigned char c = (unsigned char)w->rest.data[atom.len];
 
 		if (c == ' ' || c == '(' || c == ')' || c == '"' || c == '{')
 			break;
@@ -125,23 +173,11 @@ skip_atom(struct walk *w)
 		digits = is_digit((char)c) ? digits + 1 : 0;
 		if (digits > PB_IMAP_DIGITS_MAX)
 			return false;
-		len++;
 	}
-	atom.len = len;
-	pb_slice_skip(&w->rest, len);
-	if (pb_slice_is(atom, "UID") || pb_slice_is(atom, "RFC822.SIZE")) {
-		struct pb_slice next = w->rest;
-
-		if (next.len == 0 || next.data[0] != ' ')
-			return false;
-		pb_slice_skip(&next, 1);
-		for (len = 0; len < next.len && is_digit(next.data[len]); len++)
-			continue;
-		if (!number_fits(pb_slice_sub(next, 0, len),
-		    atom.len == 3 ? 1 : 0))
-			return false;
-	}
-	return true;
+	pb_slice_skip(&w->rest, atom.len);
+	if (w->depth == 1 && !w->value_next)
+		return take_name(w, atom);
+	return take_value(w);
 }
 
 static bool
@@ -149,10 +185,12 @@ step(struct walk *w)
 {
 	switch (w->rest.data[0]) {
 	case '"':
-		return skip_quoted(w);
+		return take_value(w) && skip_quoted(w);
 	case '{':
-		return skip_literal(w);
+		return take_value(w) && skip_literal(w);
 	case '(':
+		if (w->depth > 0 && !take_value(w))
+			return false;
 		pb_slice_skip(&w->rest, 1);
 		return ++w->depth <= PB_IMAP_DEPTH_MAX;
 	case ')':
@@ -169,13 +207,13 @@ step(struct walk *w)
 static bool
 is_well_formed(struct pb_slice data)
 {
-	struct walk w = { data, 0 };
+	struct walk w = { .rest = data };
 
-	while (w.rest.len > 0) {
+	do {
 		if (!step(&w))
 			return false;
-	}
-	return w.depth == 0;
+	} while (w.depth > 0 && w.rest.len > 0);
+	return w.depth == 0 && w.rest.len == 0 && !w.value_next;
 }
 
 /* Numbers with single blanks between, as SEARCH returns them. */
@@ -224,7 +262,7 @@ is_wanted(struct pb_slice data)
 	if (pb_slice_is(data, "EXPUNGE"))
 		return true;
 	return pb_slice_starts(data, "FETCH (") &&
-	    data.data[data.len - 1] == ')' && is_well_formed(data);
+	    is_well_formed(pb_slice_sub(data, strlen("FETCH "), data.len));
 }
 
 static enum pb_status

@@ -12,8 +12,9 @@
  * The library has crashed on a single hostile line, so it sees only what is
  * asked for and well formed.  Status responses (OK, NO, BAD, BYE, PREAUTH) are
  * taken apart here; of untagged data only the kinds that a bridge needs pass,
- * and these only when quotes are closed, parentheses match and are not deep,
- * and numbers fit into 32 bits.  Everything else is dropped and counted.
+ * of FETCH only the items that it asks for or that come unasked every day, and
+ * these only when quotes are closed, parentheses match and are not deep, and
+ * numbers fit into 32 bits.  Everything else is dropped and counted.
  *
  * Looks at one complete response; keeps nothing, allocates nothing.
  */

@@ -49,9 +49,9 @@ enum pb_status pb_imap_write_simple(struct pb_imap_writer *w,
 enum pb_status pb_imap_write_id(struct pb_buffer *out,
 				const char *tag) PB_MUST_CHECK;
 
-/* Can both go as quoted strings, as they are? */
+/* Can both go without a literal: as atoms or quoted strings? */
 bool pb_imap_login_is_plain(struct pb_slice user, struct pb_slice pass);
-/* LOGIN with two quoted strings; pb_imap_login_is_plain must hold. */
+/* LOGIN without literals; pb_imap_login_is_plain must hold. */
 enum pb_status pb_imap_write_login(struct pb_imap_writer *w,
 				   struct pb_buffer *out, const char *tag,
 				   struct pb_slice user,
