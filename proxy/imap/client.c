@@ -29,6 +29,7 @@ pb_imap_client_fini(struct pb_imap_client *c)
 	pb_secret_clear(&c->password);
 	pb_imap_framer_fini(&c->framer);
 	pb_buffer_fini(&c->out);
+	pb_buffer_fini(&c->inline_body);
 	c->state = PB_IMAP_STATE_BROKEN;
 }
 
@@ -620,7 +621,11 @@ take_inline_body(struct pb_imap_client *c, const struct pb_imap_data *data,
 	if (data->body == PB_IMAP_BODY_NIL)
 		return PB_OK;
 	c->streaming = command;
-	c->inline_body = data->body_text;
+	/* The grammar's copy lives until any connection parses again. */
+	pb_buffer_init(&c->inline_body, PB_IMAP_RESPONSE_MAX);
+	if (pb_buffer_append(&c->inline_body, data->body_text.data,
+	    data->body_text.len) != PB_OK)
+		return break_memory(c);
 	c->told = PB_IMAP_TOLD_BEGIN;
 	event->type = PB_IMAP_EVENT_BODY_BEGIN;
 	event->size = data->body_text.len;
@@ -634,9 +639,10 @@ tell_inline_body(struct pb_imap_client *c, struct pb_imap_event *event)
 	if (c->told == PB_IMAP_TOLD_BEGIN) {
 		c->told = PB_IMAP_TOLD_DATA;
 		event->type = PB_IMAP_EVENT_BODY_DATA;
-		event->data = c->inline_body;
+		event->data = pb_buffer_slice(&c->inline_body);
 		return PB_OK;
 	}
+	pb_buffer_release(&c->inline_body);
 	c->told = PB_IMAP_TOLD_ALL;
 	c->streaming = NULL;
 	event->type = PB_IMAP_EVENT_BODY_END;

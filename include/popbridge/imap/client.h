@@ -133,7 +133,7 @@ struct pb_imap_client {
 	unsigned login_piece;		/* of a LOGIN with literals */
 	uint64_t commands;		/* sent so far, for the summary */
 	struct pb_imap_command *streaming; /* into queue, or NULL */
-	struct pb_slice inline_body;
+	struct pb_buffer inline_body;	/* came inside a response */
 	enum pb_imap_told told;
 	char user[PB_IMAP_USER_MAX + 1];
 	size_t user_len;

@@ -1,0 +1,91 @@
+#include <string.h>
+
+#include "fuzz.h"
+#include "support/edge.h"
+
+/*
+ * Both legs of a session from one input, a list of events.  An event begins
+ * with its letter; those that bring octets go on to the end of a line that is
+ * "." alone:
+ *
+ *	c octets	of the client
+ *	u octets	of the server
+ *	N refused, K connected, S secured, L lock granted, l lock refused
+ *	E client's end, G client gone, X server's end, D drain
+ *	P the client stops reading, R it reads again
+ *	T a minute passes
+ *
+ * The edge's checks hold whatever comes: above all, nothing is removed before
+ * QUIT.
+ */
+
+static struct pb_slice
+take_octets(struct pb_slice *in)
+{
+	struct pb_slice octets = *in;
+	const char *end = in->len > 0
+	    ? memmem(in->data, in->len, "\n.\n", 3) : NULL;
+
+	if (end == NULL) {
+		pb_slice_skip(in, in->len);
+		return octets;
+	}
+	octets.len = (size_t)(end - in->data) + 1;
+	pb_slice_skip(in, octets.len + 2);
+	return octets;
+}
+
+static void
+event(struct pbt_edge *e, char what, struct pb_slice *in)
+{
+	if (what == 'c')
+		pbt_edge_client(e, take_octets(in));
+	else if (what == 'u')
+		pbt_edge_upstream(e, take_octets(in));
+	else if (what == 'K' && e->connect_asked)
+		pbt_edge_connected(e);
+	else if (what == 'N' && e->connect_asked)
+		pbt_edge_refused(e, PB_ERROR_TEMPORARY, "refused");
+	else if (what == 'S' && e->starttls_asked)
+		pbt_edge_secured(e);
+	else if ((what == 'L' || what == 'l') && e->lock_asked)
+		pbt_edge_locked(e, what == 'L');
+	else if (what == 'E')
+		pbt_edge_client_eof(e);
+	else if (what == 'G')
+		pbt_edge_client_gone(e);
+	else if (what == 'X')
+		pbt_edge_upstream_eof(e);
+	else if (what == 'D')
+		pbt_edge_drain(e);
+	else if (what == 'P' || what == 'R')
+		pbt_edge_client_stops(e, what == 'P');
+	else if (what == 'T')
+		pbt_edge_clock(e, 60000);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct pb_slice in = pb_slice((const char *)data, size);
+	struct pbt_edge e;
+
+	if (size < 1)
+		return 0;
+	pbt_edge_init(&e);
+	/* The first octet is a set of options. */
+	e.options.tls = (data[0] & 1) != 0 ? PB_IMAP_TLS_STARTTLS
+					   : PB_IMAP_TLS_IMPLICIT;
+	e.options.lock = (data[0] & 2) != 0;
+	e.options.mark_seen = (data[0] & 4) != 0;
+	pb_slice_skip(&in, 1);
+	pbt_edge_start(&e);
+	while (in.len > 0 && !e.ended) {
+		char what = in.data[0];
+
+		pb_slice_skip(&in, 1);
+		event(&e, what, &in);
+	}
+	pbt_edge_fini(&e);
+	return 0;
+}

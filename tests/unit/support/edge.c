@@ -1,0 +1,332 @@
+#include "support/edge.h"
+
+#include <stdlib.h>
+
+#include "popbridge/base/check.h"
+
+#define MINUTE UINT64_C(60000)
+#define PEER_MAX (256u * 1024 * 1024)
+
+void
+pbt_edge_init(struct pbt_edge *e)
+{
+	*e = (struct pbt_edge){ .now = 1000 };
+	e->options = (struct pb_bridge_options){ .mailbox = "INBOX",
+		.tls = PB_IMAP_TLS_IMPLICIT, .idle_ms = 10 * MINUTE,
+		.upstream_ms = 60 * MINUTE, .connect_ms = 60 * MINUTE,
+		.stall_ms = 60 * MINUTE };
+	pb_buffer_init(&e->from_client, PEER_MAX);
+	pb_buffer_init(&e->from_upstream, PEER_MAX);
+	pb_buffer_init(&e->to_client, PEER_MAX);
+	pb_buffer_init(&e->to_upstream, PEER_MAX);
+	e->grammar = pb_imap_grammar_new();
+	e->writer = pb_imap_writer_new();
+	pb_check(e->grammar != NULL && e->writer != NULL);
+}
+
+static void
+move(struct pb_buffer *from, struct pb_buffer *to)
+{
+	pbt_put(to, pb_buffer_slice(from));
+	pb_buffer_clear(from);
+}
+
+/* Words of a command behind its tag that change a mailbox. */
+static bool
+is_harmful(struct pb_slice line)
+{
+	struct pb_slice word;
+
+	pb_slice_word(&line);
+	word = pb_slice_word(&line);
+	if (pb_slice_is(word, "UID"))
+		word = pb_slice_word(&line);
+	return pb_slice_starts(word, "STORE") ||
+	    pb_slice_starts(word, "EXPUNGE") ||
+	    pb_slice_starts(word, "CLOSE") || pb_slice_starts(word, "DELETE");
+}
+
+static void
+check_harmless(const struct pbt_edge *e, struct pb_slice out)
+{
+	if (e->imap.state != PB_IMAP_STATE_READY ||
+	    e->bridge.pop3.state == PB_POP3_UPDATE ||
+	    e->bridge.pop3.state == PB_POP3_CLOSED)
+		return;
+	while (out.len > 0) {
+		size_t end = pb_slice_find(out, '\n');
+
+		pb_check(end < out.len);
+		pb_check(!is_harmful(pb_slice_sub(out, 0, end)));
+		pb_slice_skip(&out, end + 1);
+	}
+}
+
+static void
+flush_upstream(struct pbt_edge *e)
+{
+	if (!e->has_imap)
+		return;
+	check_harmless(e, pb_buffer_slice(&e->imap.out));
+	move(&e->imap.out, &e->to_upstream);
+}
+
+static void
+forget_upstream(struct pbt_edge *e)
+{
+	if (e->has_imap)
+		pb_imap_client_fini(&e->imap);
+	e->has_imap = false;
+	pb_buffer_clear(&e->from_upstream);
+}
+
+static bool
+flush_client(struct pbt_edge *e)
+{
+	if (e->client_stopped) {
+		pb_bridge_client_flow(&e->bridge, e->bridge.client_out.len,
+		    e->now);
+		return false;
+	}
+	if (e->bridge.client_out.len == 0)
+		return false;
+	move(&e->bridge.client_out, &e->to_client);
+	pb_bridge_client_flow(&e->bridge, 0, e->now);
+	return true;
+}
+
+static void
+do_action(struct pbt_edge *e, enum pb_bridge_action action)
+{
+	pb_check(!e->ended);
+	switch (action) {
+	case PB_BRIDGE_NOTHING:
+		return;
+	case PB_BRIDGE_CONNECT:
+		pb_check(!e->has_imap && !e->connect_asked);
+		e->connect_asked = true;
+		return;
+	case PB_BRIDGE_STARTTLS:
+		pb_check(e->has_imap && !e->starttls_asked);
+		e->starttls_asked = true;
+		return;
+	case PB_BRIDGE_LOCK:
+		pb_check(!e->lock_asked);
+		e->lock_asked = true;
+		return;
+	case PB_BRIDGE_DROP_UPSTREAM:
+		flush_upstream(e);
+		e->drops += e->has_imap;
+		forget_upstream(e);
+		e->connect_asked = false;
+		e->starttls_asked = false;
+		e->lock_asked = false;
+		return;
+	case PB_BRIDGE_END:
+		pb_check(!e->connect_asked);
+		e->ended = true;
+		return;
+	}
+}
+
+static bool
+take(struct pbt_edge *e, struct pb_buffer *from,
+    void (*feed)(struct pb_bridge *, struct pb_slice *, uint64_t))
+{
+	struct pb_slice octets = pb_buffer_slice(from);
+	char *exact = pbt_exact(octets);
+	struct pb_slice in = pb_slice(exact, octets.len);
+	size_t taken;
+
+	feed(&e->bridge, &in, e->now);
+	pb_check(in.len <= octets.len);
+	taken = octets.len - in.len;
+	free(exact);
+	/* A dropped connection's octets are not for the next one. */
+	if (taken <= from->len)
+		pb_buffer_consume(from, taken);
+	return taken > 0;
+}
+
+static bool
+turn(struct pbt_edge *e)
+{
+	enum pb_bridge_action action;
+	bool progress = false;
+
+	if (e->from_client.len > 0 && pb_bridge_wants_client(&e->bridge))
+		progress |= take(e, &e->from_client, pb_bridge_client_in);
+	if (e->client_eof && !e->client_eof_told && e->from_client.len == 0) {
+		e->client_eof_told = true;
+		pb_bridge_client_eof(&e->bridge, e->now);
+		progress = true;
+	}
+	if (e->has_imap && e->from_upstream.len > 0 &&
+	    pb_bridge_wants_upstream(&e->bridge))
+		progress |= take(e, &e->from_upstream, pb_bridge_upstream_in);
+	pb_bridge_run(&e->bridge, e->now);
+	flush_upstream(e);
+	progress |= flush_client(e);
+	for (;;) {
+		action = pb_bridge_next_action(&e->bridge);
+		if (action == PB_BRIDGE_NOTHING)
+			return progress;
+		do_action(e, action);
+		progress = true;
+	}
+}
+
+static void
+pump(struct pbt_edge *e)
+{
+	while (!e->ended && turn(e))
+		continue;
+	if (e->ended && !e->client_stopped)
+		move(&e->bridge.client_out, &e->to_client);
+}
+
+void
+pbt_edge_start(struct pbt_edge *e)
+{
+	pb_bridge_init(&e->bridge, &e->options, "s1", "192.0.2.7", e->now);
+	pump(e);
+}
+
+void
+pbt_edge_fini(struct pbt_edge *e)
+{
+	forget_upstream(e);
+	pb_bridge_fini(&e->bridge);
+	pb_buffer_fini(&e->from_client);
+	pb_buffer_fini(&e->from_upstream);
+	pb_buffer_fini(&e->to_client);
+	pb_buffer_fini(&e->to_upstream);
+	pb_imap_grammar_free(&e->grammar);
+	pb_imap_writer_free(&e->writer);
+}
+
+void
+pbt_edge_client(struct pbt_edge *e, struct pb_slice octets)
+{
+	if (e->ended)
+		return;
+	pbt_put(&e->from_client, octets);
+	pump(e);
+}
+
+void
+pbt_edge_upstream(struct pbt_edge *e, struct pb_slice octets)
+{
+	if (!e->has_imap)
+		return;
+	pbt_put(&e->from_upstream, octets);
+	pump(e);
+}
+
+void
+pbt_edge_connected(struct pbt_edge *e)
+{
+	pb_check(e->connect_asked);
+	e->connect_asked = false;
+	pb_imap_client_init(&e->imap, e->grammar, e->writer, e->options.tls);
+	e->has_imap = true;
+	pb_bridge_connected(&e->bridge, &e->imap, e->now);
+	pump(e);
+}
+
+static void
+lost(struct pbt_edge *e, enum pb_error_kind kind, const char *why)
+{
+	struct pb_error error;
+
+	pb_error_set(&error, kind, PB_SCOPE_CONNECTION, "%s", why);
+	pb_bridge_upstream_lost(&e->bridge, &error, e->now);
+	forget_upstream(e);
+	pump(e);
+}
+
+void
+pbt_edge_refused(struct pbt_edge *e, enum pb_error_kind kind, const char *why)
+{
+	pb_check(e->connect_asked);
+	e->connect_asked = false;
+	lost(e, kind, why);
+}
+
+void
+pbt_edge_secured(struct pbt_edge *e)
+{
+	pb_check(e->starttls_asked);
+	e->starttls_asked = false;
+	pb_bridge_secured(&e->bridge, e->now);
+	pump(e);
+}
+
+void
+pbt_edge_locked(struct pbt_edge *e, bool granted)
+{
+	pb_check(e->lock_asked);
+	e->lock_asked = false;
+	pb_bridge_locked(&e->bridge, granted, e->now);
+	pump(e);
+}
+
+void
+pbt_edge_upstream_eof(struct pbt_edge *e)
+{
+	if (!e->has_imap)
+		return;
+	/* What arrived before the end is read first. */
+	pump(e);
+	lost(e, PB_ERROR_TEMPORARY, "the IMAP server closed the connection");
+}
+
+void
+pbt_edge_client_eof(struct pbt_edge *e)
+{
+	e->client_eof = true;
+	pump(e);
+}
+
+void
+pbt_edge_client_gone(struct pbt_edge *e)
+{
+	if (e->ended)
+		return;
+	pb_buffer_clear(&e->from_client);
+	pb_bridge_client_gone(&e->bridge, e->now);
+	pump(e);
+}
+
+void
+pbt_edge_client_stops(struct pbt_edge *e, bool stops)
+{
+	e->client_stopped = stops;
+	pump(e);
+}
+
+void
+pbt_edge_clock(struct pbt_edge *e, uint64_t ms)
+{
+	uint64_t end = e->now + ms;
+
+	while (!e->ended) {
+		uint64_t next = pb_bridge_deadline(&e->bridge);
+
+		if (next > end)
+			break;
+		e->now = next > e->now ? next : e->now + 1;
+		pb_bridge_run(&e->bridge, e->now);
+		pump(e);
+	}
+	e->now = end;
+}
+
+void
+pbt_edge_drain(struct pbt_edge *e)
+{
+	if (e->ended)
+		return;
+	pb_bridge_drain(&e->bridge, e->now);
+	pump(e);
+}
