@@ -30,6 +30,7 @@ enum session_state {
 
 struct pb_session {
 	struct pb_worker *worker;	/* borrowed */
+	struct pb_worker_entry *entry;	/* the worker's */
 	struct pb_snapshot *snapshot;	/* shared: unref in on_closed */
 	struct pb_bridge bridge;
 	struct pb_stream client;
@@ -99,7 +100,7 @@ handle_closed(struct pb_session *s)
 		return;
 	pb_bridge_fini(&s->bridge);
 	pb_snapshot_unref(&s->snapshot);
-	pb_worker_session_gone(s->worker, s);
+	pb_worker_session_gone(s->worker, s->entry);
 	pb_free(s);
 }
 
@@ -494,7 +495,8 @@ static const struct pb_stream_owner client_owner = {
 };
 
 struct pb_session *
-pb_session_accept(struct pb_worker *worker, uv_stream_t *server)
+pb_session_accept(struct pb_worker *worker, uv_stream_t *server,
+    struct pb_worker_entry *entry)
 {
 	const struct pb_upstream_loop *loop = pb_worker_loop(worker);
 	struct pb_session *s = pb_alloc(sizeof(*s));
@@ -509,6 +511,7 @@ pb_session_accept(struct pb_worker *worker, uv_stream_t *server)
 	s->timer_at = UINT64_MAX;
 	s->open_handles = 2;
 	s->worker = worker;
+	s->entry = entry;
 	s->snapshot = pb_snapshot_ref(pb_worker_snapshot(worker));
 	s->id = pb_worker_new_session_id(worker);
 	snprintf(s->id_text, sizeof(s->id_text), "%" PRIu64 ".%" PRIu64,

@@ -3,6 +3,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <stdio.h>
 
 #include "popbridge/base/check.h"
 #include "popbridge/base/mem.h"
@@ -167,12 +168,16 @@ pb_tls_context_unref(struct pb_tls_context **ctxp)
 static bool
 expect_host(SSL *ssl, const char *host, bool is_address)
 {
+	char name[256];
+
 	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
 	if (is_address)
 		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl),
 		    host) == 1;
+	/* OpenSSL's macro takes the name for its own to change. */
+	snprintf(name, sizeof(name), "%s", host);
 	return SSL_set1_host(ssl, host) == 1 &&
-	    SSL_set_tlsext_host_name(ssl, host) == 1;
+	    SSL_set_tlsext_host_name(ssl, name) == 1;
 }
 
 struct pb_tls *

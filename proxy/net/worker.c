@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include <uthash.h>
+#include <utlist.h>
 
 #include "popbridge/base/check.h"
 #include "popbridge/base/log.h"
@@ -11,10 +11,10 @@
 /* Connections that wait in the kernel to be accepted. */
 #define BACKLOG 1024
 
-struct session_entry {
-	uint64_t id;
+struct pb_worker_entry {
 	struct pb_session *session;	/* borrowed: it owns itself */
-	UT_hash_handle hh;
+	struct pb_worker_entry *prev;
+	struct pb_worker_entry *next;
 };
 
 /* What other threads want of this one. */
@@ -39,7 +39,7 @@ struct pb_worker {
 	void *owner;
 	uv_tcp_t *listeners;		/* own */
 	size_t n_listeners;
-	struct session_entry *sessions;	/* own */
+	struct pb_worker_entry *sessions; /* own */
 	uint64_t last_session;
 	bool draining;
 };
@@ -84,16 +84,10 @@ close_when_idle(struct pb_worker *w)
 }
 
 void
-pb_worker_session_gone(struct pb_worker *w, struct pb_session *s)
+pb_worker_session_gone(struct pb_worker *w, struct pb_worker_entry *entry)
 {
-	uint64_t id = pb_session_id(s);
-	struct session_entry *entry;
-
-	HASH_FIND(hh, w->sessions, &id, sizeof(id), entry);
-	if (entry != NULL) {
-		HASH_DELETE(hh, w->sessions, entry);
-		pb_free(entry);
-	}
+	DL_DELETE(w->sessions, entry);
+	pb_free(entry);
 	close_when_idle(w);
 }
 
@@ -101,7 +95,7 @@ static void
 on_connection(uv_stream_t *server, int status)
 {
 	struct pb_worker *w = server->data;
-	struct session_entry *entry;
+	struct pb_worker_entry *entry;
 
 	if (status != 0) {
 		pb_log(PB_LOG_ERROR, "cannot accept a connection",
@@ -114,13 +108,11 @@ on_connection(uv_stream_t *server, int status)
 		    PB_LOG_STR("what", "accept"));
 		return;
 	}
-	entry->session = pb_session_accept(w, server);
-	if (entry->session == NULL) {
+	entry->session = pb_session_accept(w, server, entry);
+	if (entry->session == NULL)
 		pb_free(entry);
-		return;
-	}
-	entry->id = pb_session_id(entry->session);
-	HASH_ADD(hh, w->sessions, id, sizeof(entry->id), entry);
+	else
+		DL_APPEND(w->sessions, entry);
 }
 
 static void
@@ -137,12 +129,12 @@ stop_listening(struct pb_worker *w)
 static void
 drain(struct pb_worker *w, bool at_once)
 {
-	struct session_entry *entry;
-	struct session_entry *next;
+	struct pb_worker_entry *entry;
+	struct pb_worker_entry *next;
 
 	w->draining = true;
 	stop_listening(w);
-	HASH_ITER(hh, w->sessions, entry, next) {
+	DL_FOREACH_SAFE(w->sessions, entry, next) {
 		if (at_once)
 			pb_session_abort(entry->session, "shut down");
 		else
@@ -154,9 +146,12 @@ drain(struct pb_worker *w, bool at_once)
 static void
 evict(struct pb_worker *w, uint64_t id)
 {
-	struct session_entry *entry;
+	struct pb_worker_entry *entry;
 
-	HASH_FIND(hh, w->sessions, &id, sizeof(id), entry);
+	DL_FOREACH(w->sessions, entry) {
+		if (pb_session_id(entry->session) == id)
+			break;
+	}
 	if (entry != NULL)
 		pb_session_stop(entry->session,
 		    "another session took the maildrop over");

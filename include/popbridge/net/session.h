@@ -11,14 +11,17 @@
  */
 
 struct pb_worker;
+struct pb_worker_entry;
 struct pb_session;
 
 /*
- * Accept a client from a listening socket.  NULL: it could not be accepted,
- * what is to be said is in the log.
+ * Accept a client from a listening socket.  `entry` is the worker's place for
+ * it, handed back to pb_worker_session_gone at the end.  NULL: it could not be
+ * accepted, what is to be said is in the log.
  */
 struct pb_session *pb_session_accept(struct pb_worker *worker,
-				     uv_stream_t *server);
+				     uv_stream_t *server,
+				     struct pb_worker_entry *entry);
 
 /* Ids are never used twice; the worker's number is in the upper 16 bits. */
 uint64_t pb_session_id(const struct pb_session *s);

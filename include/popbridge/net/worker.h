@@ -54,6 +54,7 @@ struct pb_snapshot *pb_worker_snapshot(struct pb_worker *w);
 struct pb_locks *pb_worker_locks(struct pb_worker *w);
 void pb_worker_ask_evict(struct pb_worker *w, uint64_t session_id);
 uint64_t pb_worker_new_session_id(struct pb_worker *w);
-void pb_worker_session_gone(struct pb_worker *w, struct pb_session *s);
+void pb_worker_session_gone(struct pb_worker *w,
+			    struct pb_worker_entry *entry);
 
 #endif
