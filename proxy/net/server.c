@@ -244,7 +244,7 @@ bind_all(struct server *s, struct pb_listen_list *listen, int *sockets,
 	return PB_OK;
 }
 
-static enum pb_status
+static void
 start_workers(struct server *s, size_t n_listeners, const int *sockets)
 {
 	int own[PB_CONFIG_LISTEN_MAX];
@@ -259,9 +259,10 @@ start_workers(struct server *s, size_t n_listeners, const int *sockets)
 
 		for (i = 0; i < n_listeners; i++)
 			own[i] = sockets[i * s->n_workers + w];
-		pb_check(pb_worker_start(&o, &s->workers[w]) == PB_OK);
+		pb_check(pb_worker_new(&o, &s->workers[w]) == PB_OK);
 	}
-	return PB_OK;
+	for (w = 0; w < s->n_workers; w++)
+		pb_worker_start(s->workers[w]);
 }
 
 static void
@@ -291,10 +292,10 @@ open_all(struct server *s, struct pb_error *err)
 
 	*listen = config->listen;
 	st = bind_all(s, listen, sockets, err);
-	if (st == PB_OK)
-		st = start_workers(s, listen->n, sockets);
-	if (st == PB_OK)
+	if (st == PB_OK) {
+		start_workers(s, listen->n, sockets);
 		announce(s, listen);
+	}
 	if (st == PB_OK && config->ports_file[0] != '\0')
 		st = write_ports_file(config->ports_file, listen, err);
 	pb_free(sockets);

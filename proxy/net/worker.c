@@ -41,6 +41,7 @@ struct pb_worker {
 	size_t n_listeners;
 	struct pb_worker_entry *sessions; /* own */
 	uint64_t last_session;
+	bool started;
 	bool draining;
 };
 
@@ -309,7 +310,7 @@ release(struct pb_worker *w)
 }
 
 enum pb_status
-pb_worker_start(const struct pb_worker_options *o, struct pb_worker **out)
+pb_worker_new(const struct pb_worker_options *o, struct pb_worker **out)
 {
 	struct pb_worker *w = pb_xalloc(sizeof(*w));
 	enum pb_status st;
@@ -324,21 +325,25 @@ pb_worker_start(const struct pb_worker_options *o, struct pb_worker **out)
 	pb_check(uv_async_init(&w->uv, &w->wake, on_wake) == 0);
 	w->wake.data = w;
 	st = open_loop(w, o);
-	if (st == PB_OK && uv_thread_create(&w->thread, run, w) != 0)
-		st = PB_EIO;
-	if (st != PB_OK) {
-		drain(w, true);
-		run(w);
-		release(w);
-		return st;
-	}
-	*out = w;
-	return PB_OK;
+	if (st == PB_OK)
+		*out = w;
+	else
+		pb_worker_free(&w);
+	return st;
+}
+
+void
+pb_worker_start(struct pb_worker *w)
+{
+	pb_check(uv_thread_create(&w->thread, run, w) == 0);
+	w->started = true;
 }
 
 void
 pb_worker_wait(struct pb_worker *w)
 {
+	if (!w->started)
+		return;
 	pb_check(uv_thread_join(&w->thread) == 0);
 }
 
@@ -349,6 +354,10 @@ pb_worker_free(struct pb_worker **wp)
 	struct note *note = take_notes(w);
 
 	*wp = NULL;
+	if (!w->started) {
+		drain(w, true);
+		run(w);
+	}
 	/* Came too late; only a snapshot has to be given back. */
 	while (note != NULL) {
 		struct note *next = note->next;

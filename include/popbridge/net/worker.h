@@ -31,9 +31,14 @@ struct pb_worker_options {
 	void *owner;
 };
 
-/* PB_OK: the thread runs.  PB_EIO, PB_ENOMEM. */
-enum pb_status pb_worker_start(const struct pb_worker_options *options,
-			       struct pb_worker **worker) PB_MUST_CHECK;
+/*
+ * A worker that does nothing yet: so that all of them exist before the first
+ * one can ask for another.  PB_OK, PB_EIO, PB_ENOMEM.
+ */
+enum pb_status pb_worker_new(const struct pb_worker_options *options,
+			     struct pb_worker **worker) PB_MUST_CHECK;
+/* Start its thread. */
+void pb_worker_start(struct pb_worker *w);
 
 /* Any thread. */
 void pb_worker_use(struct pb_worker *w, struct pb_snapshot *snapshot);
@@ -43,9 +48,9 @@ void pb_worker_drain(struct pb_worker *w);
 /* Any thread.  The same, and at once. */
 void pb_worker_abort(struct pb_worker *w);
 
-/* Wait for the thread's end, from any one thread. */
+/* Wait for the end of a thread that was started, from any one thread. */
 void pb_worker_wait(struct pb_worker *w);
-/* Release everything, once the thread has ended. */
+/* Release everything, once the thread has ended or was never started. */
 void pb_worker_free(struct pb_worker **w);
 
 /* For sessions. */
