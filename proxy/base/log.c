@@ -15,14 +15,15 @@ void
 pb_log_setup(enum pb_log_level level, pb_log_sink_fn *to)
 {
 	atomic_store(&threshold, (int)level);
-	sink = to;
+	atomic_store(&sink, to);
 }
 
 bool
 pb_log_enabled(enum pb_log_level level)
 {
-	return sink != NULL && (int)level <= atomic_load_explicit(&threshold,
-	    memory_order_relaxed);
+	return atomic_load(&sink) != NULL &&
+	    (int)level <= atomic_load_explicit(&threshold,
+		memory_order_relaxed);
 }
 
 const char *
@@ -58,5 +59,5 @@ pb_log_write(enum pb_log_level level, const char *text,
 		pb_text_clean(fields[i].slice, values[i], sizeof(values[i]));
 		pairs[i].text = values[i];
 	}
-	sink(level, text, pairs, n);
+	atomic_load(&sink)(level, text, pairs, n);
 }

@@ -934,12 +934,16 @@ deadline_passed(struct pb_bridge *b, const char *what)
 void
 pb_bridge_run(struct pb_bridge *b, uint64_t now)
 {
+	struct pb_slice nothing = { "", 0 };
 	uint64_t deadline;
 	const char *what;
 
 	b->now = now;
 	if (b->state == PB_BRIDGE_LISTING)
 		continue_listing(b);
+	/* The answer that has just gone out may have been one error too many. */
+	if (b->state == PB_BRIDGE_COMMAND)
+		pb_bridge_client_in(b, &nothing, now);
 	if (b->state == PB_BRIDGE_COMMAND && b->client_eof)
 		end(b, "client closed the connection");
 	what = waiting_for(b, &deadline);

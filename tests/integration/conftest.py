@@ -6,6 +6,7 @@ POPBRIDGE names the binary under test (default: build/asan/popbridge).
 import itertools
 import os
 import sys
+import time
 
 import pytest
 
@@ -20,6 +21,20 @@ from pop3client import Pop3  # noqa: E402
 PASSWORD = "geheim123"
 SANITIZER_WORDS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer",
                    "WARNING: ThreadSanitizer", "runtime error:")
+
+
+DEADLINE = 60
+
+
+def until(met, what):
+    """Waits until met() is true, and returns what it says."""
+    deadline = time.monotonic() + DEADLINE
+    while True:
+        result = met()
+        if result:
+            return result
+        assert time.monotonic() < deadline, "not in time: " + what
+        time.sleep(0.01)
 
 
 @pytest.fixture(scope="session")

@@ -871,31 +871,6 @@ too_much_that_is_no_imap_ends_the_connection(void **state)
 }
 
 static void
-a_body_in_the_response_survives_another_sessions_traffic(void **state)
-{
-	struct fixture *f = start_ready();
-	struct pb_imap_event event;
-	struct pb_imap_data data;
-	struct pb_slice in = OCTETS(
-	    "* 1 FETCH (UID 7 BODY[] \"just a small body\")\r\n");
-
-	(void)state;
-	assert_int_equal(pb_imap_client_body(&f->client, 7, 0, 0), PB_OK);
-	assert_int_equal(pb_imap_client_next(&f->client, &in, &event), PB_OK);
-	assert_int_equal(event.type, PB_IMAP_EVENT_BODY_BEGIN);
-	/* The grammar is the loop's: others use it in the meantime. */
-	assert_int_equal(pb_imap_grammar_parse(f->grammar,
-	    OCTETS("* 2 FETCH (UID 9 BODY[] \"another's secret message\")"),
-	    &data), PB_OK);
-	assert_int_equal(pb_imap_client_next(&f->client, &in, &event), PB_OK);
-	assert_int_equal(event.type, PB_IMAP_EVENT_BODY_DATA);
-	ASSERT_TEXT(event.data, "just a small body");
-	assert_int_equal(pb_imap_client_next(&f->client, &in, &event), PB_OK);
-	assert_int_equal(event.type, PB_IMAP_EVENT_BODY_END);
-	finish(f);
-}
-
-static void
 commands_are_pipelined_up_to_a_limit(void **state)
 {
 	static const uint32_t uid = 7;
@@ -1068,8 +1043,6 @@ main(void)
 		    bye_ends_the_connection_unless_it_was_asked_for),
 		cmocka_unit_test(crash_lines_are_left_out),
 		cmocka_unit_test(too_much_that_is_no_imap_ends_the_connection),
-		cmocka_unit_test(
-		    a_body_in_the_response_survives_another_sessions_traffic),
 		cmocka_unit_test(commands_are_pipelined_up_to_a_limit),
 		cmocka_unit_test(a_search_may_have_a_very_long_answer),
 		cmocka_unit_test(after_the_logout_nothing_is_of_interest),

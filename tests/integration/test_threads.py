@@ -1,0 +1,90 @@
+"""Many clients of every kind at a time, over four loops: what the loops share
+(locks, notes, snapshots, the log) is used from all sides.  Worth most under
+the thread sanitizer, which scripts/test runs it with."""
+
+import os
+import random
+import signal
+import socket
+import threading
+
+import proxy
+
+CLIENTS = 12
+SESSIONS = 25
+COMMANDS = (b"RETR %d\r\n", b"TOP %d 3\r\n", b"UIDL %d\r\n",
+            b"DELE %d\r\nRSET\r\n")
+
+
+def misbehave(bridge, user, rng):
+    """One session that ends in one of the ways that sessions end."""
+    with socket.create_connection((bridge.host, bridge.port), 60) as s:
+        stream = s.makefile("rb")
+        stream.readline()
+        password = rng.choice((user.password, user.password, "wrong"))
+        s.sendall(b"USER %s\r\nPASS %s\r\n" % (
+            user.name.encode(), password.encode()))
+        stream.readline()
+        if not stream.readline().startswith(b"+OK"):
+            return
+        script = b"".join(rng.choice(COMMANDS) % rng.randrange(1, 25)
+                          for _ in range(rng.randrange(1, 40)))
+        if rng.random() < 0.6:
+            script += b"QUIT\r\n"
+        s.sendall(script)
+        if rng.random() < 0.6:
+            s.shutdown(socket.SHUT_WR)
+            while stream.read(65536):
+                pass
+        elif rng.random() < 0.5:
+            stream.read1(rng.randrange(1, 5000))
+
+
+def test_loops_share_nothing_unguarded(dovecot, binary):
+    seed = int(os.environ.get("POPBRIDGE_TEST_SEED",
+                              random.SystemRandom().randrange(10 ** 9)))
+    print("POPBRIDGE_TEST_SEED=%d" % seed)
+    users = [dovecot.add_user("threads%d" % i, "secret") for i in range(8)]
+    for user in users:
+        for i in range(20):
+            dovecot.deliver(user, b"Subject: %d\r\n\r\n%s\r\n" % (
+                i, b"x" * (i * 1000)))
+    suppressions = os.path.join(os.path.dirname(__file__), "tsan.supp")
+    bridge = proxy.Popbridge(
+        binary, "imaps://%s:%d" % (dovecot.address, dovecot.imaps_port),
+        "--upstream-ca", dovecot.ca, "--workers", "4", "--lock", "takeover",
+        env={"TSAN_OPTIONS": "suppressions=" + suppressions})
+    failures = []
+
+    def client(number):
+        rng = random.Random(seed + number)
+        for _ in range(SESSIONS):
+            try:
+                misbehave(bridge, rng.choice(users), rng)
+            except ConnectionError:
+                pass    # taken over in the middle
+            except OSError as e:
+                failures.append(e)
+
+    threads = [threading.Thread(target=client, args=(i,))
+               for i in range(CLIENTS)]
+    for i, thread in enumerate(threads):
+        thread.start()
+        if i % 4 == 3:
+            bridge.process.send_signal(signal.SIGHUP)
+    for thread in threads:
+        thread.join()
+    status = bridge.stop()
+    log = bridge.log()
+    print(log[-20000:])
+    bridge.close()
+    assert not failures
+    assert status == 0
+    assert "Sanitizer" not in log and "runtime error" not in log
+    assert log.count("session ended") == CLIENTS * SESSIONS
+    assert log.count("configuration reloaded") >= 1
+    for user in users:
+        with dovecot.imap(user) as imap:
+            imap.select(readonly=True)
+            _, (found,) = imap.search(None, "DELETED")
+            assert found == b""
