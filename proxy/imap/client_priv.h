@@ -4,8 +4,9 @@
 #include "popbridge/imap/client.h"
 
 /*
- * What client.c and login.c share: the queue of commands, and the way a client
- * fails.
+ * What the three files of the client share: client.c queues commands and has
+ * the ways a client fails, response.c understands what the server says,
+ * login.c goes from the greeting to the login.
  */
 
 /* "A" and up to ten digits. */
@@ -27,6 +28,11 @@ void pb_imap_enter(struct pb_imap_client *c, enum pb_imap_state state);
 enum pb_status pb_imap_break(struct pb_imap_client *c);
 enum pb_status pb_imap_break_protocol(struct pb_imap_client *c,
 				      const char *what);
+enum pb_status pb_imap_break_memory(struct pb_imap_client *c);
+
+/* The first command of this kind under way, or NULL. */
+struct pb_imap_command *pb_imap_find_kind(struct pb_imap_client *c,
+					  enum pb_imap_command_kind kind);
 
 /* What a NO, BAD or BYE means (RFC 5530); `otherwise` without a code. */
 void pb_imap_error_of(const struct pb_imap_gated *line,

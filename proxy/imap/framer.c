@@ -134,7 +134,7 @@ whole(struct pb_imap_framer *f, struct pb_slice text,
 	return PB_OK;
 }
 
-/* The present line is complete and ends in a literal that `size` octets fill. */
+/* The present line is complete and ends in a literal of `size` octets. */
 static enum pb_status
 begin_literal(struct pb_imap_framer *f, size_t brace, uint64_t size,
     struct pb_imap_frame *frame)

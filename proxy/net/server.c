@@ -20,7 +20,7 @@
 /* The worker's number in a session's id has 16 bits; no machine has more. */
 #define WORKERS_MAX 1024
 
-/* Maildrops that can be locked at a time: more than one process has sessions. */
+/* Maildrops locked at a time: more than a process can have sessions. */
 #define LOCKS_MAX 1000000
 
 #define RESOLVER_THREADS "16"

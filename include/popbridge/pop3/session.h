@@ -60,9 +60,9 @@ void pb_pop3_session_fini(struct pb_pop3_session *s);
  * Take octets from the front of *in up to the next request; answers of the
  * session's own go to out, at most until it holds `high` octets.
  *
- * PB_OK      *request is filled; its text is valid until the next call.  Requests
- *            are PASS (login with s->user), QUIT, and every verb of the
- *            TRANSACTION state but NOOP.
+ * PB_OK      *request is filled; its text is valid until the next call.
+ *            Requests are PASS (login with s->user), QUIT, and every verb of
+ *            the TRANSACTION state but NOOP.
  * PB_AGAIN   all of *in is taken, or out is full (then *in is not empty).
  * PB_EOF     too many errors: the session is CLOSED; send what is in out.
  * PB_ENOMEM, PB_ETOOBIG  out's failure, or no room for the password.

@@ -1,0 +1,66 @@
+#ifndef PB_BRIDGE_BRIDGE_PRIV_H
+#define PB_BRIDGE_BRIDGE_PRIV_H
+
+#include "popbridge/bridge/bridge.h"
+#include "popbridge/pop3/reply.h"
+
+/*
+ * What the three files of the bridge share: bridge.c is the machine between
+ * edge and peers, opening.c the way from a password to a maildrop, serving.c
+ * what is done with the maildrop.
+ */
+
+/* bridge.c */
+
+/* The one place that changes the state. */
+void pb_bridge_enter(struct pb_bridge *b, enum pb_bridge_state state);
+void pb_bridge_ask(struct pb_bridge *b, enum pb_bridge_action action);
+/* Give the connection back to the edge; imap is forgotten here and now. */
+void pb_bridge_drop_upstream(struct pb_bridge *b);
+/* A command to the server failed: the connection is dropped, and what waits
+ * for it is told why. */
+void pb_bridge_imap_broken(struct pb_bridge *b);
+/* The session is over; `reason` is static text. */
+void pb_bridge_end(struct pb_bridge *b, const char *reason);
+
+/* A reply alone; or as the answer to the request, which was good or failed. */
+void pb_bridge_reply(struct pb_bridge *b, enum pb_pop3_reply r, uint64_t n,
+		     uint64_t m);
+void pb_bridge_answer(struct pb_bridge *b, enum pb_pop3_reply r, uint64_t n,
+		      uint64_t m);
+void pb_bridge_refuse(struct pb_bridge *b, enum pb_pop3_reply r);
+void pb_bridge_answered(struct pb_bridge *b, bool failed);
+/* Back to the client's turn, unless somebody has asked for the end. */
+void pb_bridge_command_done(struct pb_bridge *b);
+
+void pb_bridge_log_error(const struct pb_bridge *b, const char *text,
+			 const struct pb_error *err);
+
+/* opening.c */
+
+/*
+ * The login has failed, wherever it was.  The client hears a reply, never a
+ * closed connection: clients take that for a wrong password.
+ */
+void pb_bridge_login_failed(struct pb_bridge *b, const struct pb_error *err);
+void pb_bridge_login_failed_for(struct pb_bridge *b, enum pb_error_kind kind,
+				const char *why);
+/* SELECT and the listing; then events until the maildrop is open. */
+void pb_bridge_open_maildrop(struct pb_bridge *b);
+void pb_bridge_opening_event(struct pb_bridge *b,
+			     const struct pb_imap_event *event);
+
+/* serving.c */
+
+void pb_bridge_do_request(struct pb_bridge *b,
+			  struct pb_pop3_request *request);
+/* Lines of a LIST or UIDL, as long as there is room. */
+void pb_bridge_continue_listing(struct pb_bridge *b);
+void pb_bridge_retrieval_event(struct pb_bridge *b,
+			       const struct pb_imap_event *event);
+/* The commit has taken a step, with this status. */
+void pb_bridge_commit_went_on(struct pb_bridge *b, enum pb_status st);
+/* QUIT's reply, and the end. */
+void pb_bridge_finish_quit(struct pb_bridge *b, size_t missing);
+
+#endif

@@ -1,0 +1,275 @@
+#include "bridge_priv.h"
+
+#include "popbridge/base/check.h"
+#include "popbridge/base/log.h"
+#include "popbridge/bridge/uidl.h"
+
+void
+pb_bridge_finish_quit(struct pb_bridge *b, size_t missing)
+{
+	b->stats.removed = b->stats.dele - missing;
+	if (missing > 0)
+		pb_bridge_reply(b, PB_REPLY_NOT_REMOVED, missing, 0);
+	else if (b->stats.dele > 0)
+		pb_bridge_reply(b, PB_REPLY_QUIT_REMOVED, b->stats.dele, 0);
+	else
+		pb_bridge_reply(b, PB_REPLY_QUIT, 0, 0);
+	pb_bridge_end(b, missing > 0 ? "quit, messages not removed" : "quit");
+}
+
+void
+pb_bridge_retrieval_event(struct pb_bridge *b,
+    const struct pb_imap_event *event)
+{
+	struct pb_retrieval *r = &b->retrieval;
+
+	switch (pb_retrieval_event(r, b->imap, event, &b->client_out)) {
+	case PB_RETRIEVAL_GOES_ON:
+		return;
+	case PB_RETRIEVAL_DONE:
+		b->stats.octets += r->stuff.octets;
+		pb_bridge_answered(b, false);
+		if (r->is_top) {
+			b->stats.top++;
+		} else {
+			b->stats.retr++;
+			if (b->maildrop.last < r->msgno)
+				b->maildrop.last = r->msgno;
+			if (b->options->mark_seen && pb_maildrop_mark_seen(
+			    &b->maildrop, r->msgno) != PB_OK) {
+				pb_bridge_end(b, "no memory");
+				return;
+			}
+		}
+		pb_bridge_command_done(b);
+		return;
+	case PB_RETRIEVAL_FAILED:
+		pb_bridge_log_error(b, "message not delivered", &r->error);
+		pb_bridge_answer(b, pb_pop3_reply_for_error(&r->error), 0, 0);
+		pb_bridge_command_done(b);
+		return;
+	case PB_RETRIEVAL_CUT:
+		pb_bridge_log_error(b, "message cut", &r->error);
+		pb_bridge_end(b, "mail server failed in a message");
+		return;
+	}
+}
+
+void
+pb_bridge_commit_went_on(struct pb_bridge *b, enum pb_status st)
+{
+	size_t missing = pb_commit_missing(&b->commit);
+
+	if (st == PB_EPROTO) {
+		pb_bridge_imap_broken(b);
+		return;
+	}
+	if (st == PB_OK && b->commit.step != PB_COMMIT_DONE)
+		return;
+	if (missing > 0)
+		pb_log(PB_LOG_WARN, "messages not removed",
+		    PB_LOG_STR("id", b->id),
+		    PB_LOG_SLICE("user", pb_bridge_user(b)),
+		    PB_LOG_NUM("missing", missing),
+		    PB_LOG_STR("why", st == PB_OK
+			? pb_commit_trouble(&b->commit) : "no memory"));
+	pb_bridge_finish_quit(b, missing);
+}
+
+/* RETR, TOP, DELE, LIST n, UIDL n: is it a message, and still one? */
+static bool
+check_msgno(struct pb_bridge *b, uint32_t msgno)
+{
+	if (!pb_maildrop_has(&b->maildrop, msgno)) {
+		pb_bridge_refuse(b, PB_REPLY_NO_SUCH_MESSAGE);
+		return false;
+	}
+	if (pb_maildrop_is_deleted(&b->maildrop, msgno)) {
+		pb_bridge_refuse(b, PB_REPLY_MESSAGE_DELETED);
+		return false;
+	}
+	return true;
+}
+
+static uint32_t
+count_of(const struct pb_bridge *b)
+{
+	return b->maildrop.count - b->maildrop.n_deleted;
+}
+
+void
+pb_bridge_continue_listing(struct pb_bridge *b)
+{
+	char uidl[PB_UIDL_SIZE];
+	enum pb_status st = PB_OK;
+
+	while (st == PB_OK && b->client_out.len < PB_BRIDGE_OUT_HIGH) {
+		uint32_t msgno = b->list_next++;
+
+		if (msgno > b->maildrop.count) {
+			st = pb_pop3_reply_end(&b->client_out);
+			if (st == PB_OK)
+				pb_bridge_command_done(b);
+			break;
+		}
+		if (pb_maildrop_is_deleted(&b->maildrop, msgno))
+			continue;
+		if (b->list_uidl) {
+			pb_uidl_write(pb_maildrop_uid_of(&b->maildrop, msgno),
+			    b->maildrop.uidvalidity, uidl);
+			st = pb_pop3_reply_uidl_line(&b->client_out, msgno,
+			    uidl);
+		} else {
+			st = pb_pop3_reply_list_line(&b->client_out, msgno,
+			    pb_maildrop_size_of(&b->maildrop, msgno));
+		}
+	}
+	if (st != PB_OK)
+		pb_bridge_end(b, "no memory");
+}
+
+static void
+do_list(struct pb_bridge *b, const struct pb_pop3_command *cmd)
+{
+	if (cmd->has_msgno) {
+		if (check_msgno(b, cmd->msgno))
+			pb_bridge_answer(b, PB_REPLY_LIST_ONE, cmd->msgno,
+			    pb_maildrop_size_of(&b->maildrop, cmd->msgno));
+		return;
+	}
+	pb_bridge_answer(b, PB_REPLY_LIST_ALL, count_of(b), b->maildrop.octets);
+	b->list_uidl = false;
+	b->list_next = 1;
+	pb_bridge_enter(b, PB_BRIDGE_LISTING);
+	pb_bridge_continue_listing(b);
+}
+
+static void
+do_uidl(struct pb_bridge *b, const struct pb_pop3_command *cmd)
+{
+	char uidl[PB_UIDL_SIZE];
+
+	if (cmd->has_msgno) {
+		if (!check_msgno(b, cmd->msgno))
+			return;
+		pb_uidl_write(pb_maildrop_uid_of(&b->maildrop, cmd->msgno),
+		    b->maildrop.uidvalidity, uidl);
+		pb_bridge_answered(b, false);
+		if (pb_pop3_reply_uidl_one(&b->client_out, cmd->msgno, uidl) !=
+		    PB_OK)
+			pb_bridge_end(b, "no memory");
+		return;
+	}
+	pb_bridge_answer(b, PB_REPLY_UIDL_ALL, 0, 0);
+	b->list_uidl = true;
+	b->list_next = 1;
+	pb_bridge_enter(b, PB_BRIDGE_LISTING);
+	pb_bridge_continue_listing(b);
+}
+
+static void
+do_retrieve(struct pb_bridge *b, const struct pb_pop3_command *cmd)
+{
+	bool is_top = cmd->row->verb == PB_POP3_TOP;
+	struct pb_maildrop *m = &b->maildrop;
+
+	if (!check_msgno(b, cmd->msgno))
+		return;
+	if (b->imap == NULL) {
+		pb_bridge_answer(b, PB_REPLY_MESSAGE_TEMPORARY, 0, 0);
+		return;
+	}
+	pb_bridge_enter(b, PB_BRIDGE_RETRIEVING);
+	if (pb_retrieval_begin(&b->retrieval, b->imap, cmd->msgno,
+	    pb_maildrop_uid_of(m, cmd->msgno),
+	    pb_maildrop_size_of(m, cmd->msgno), is_top,
+	    is_top ? cmd->lines : PB_POP3_ALL_LINES) != PB_OK)
+		pb_bridge_imap_broken(b);
+}
+
+static void
+do_dele(struct pb_bridge *b, const struct pb_pop3_command *cmd)
+{
+	if (!check_msgno(b, cmd->msgno))
+		return;
+	if (b->imap != NULL && b->imap->read_only) {
+		pb_bridge_refuse(b, PB_REPLY_READ_ONLY);
+		return;
+	}
+	if (pb_maildrop_delete(&b->maildrop, cmd->msgno) != PB_OK) {
+		pb_bridge_end(b, "no memory");
+		return;
+	}
+	pb_bridge_answer(b, PB_REPLY_DELE, cmd->msgno, 0);
+}
+
+static void
+do_quit(struct pb_bridge *b)
+{
+	if (b->pop3.state == PB_POP3_AUTHORIZATION) {
+		pb_bridge_reply(b, PB_REPLY_QUIT, 0, 0);
+		pb_bridge_end(b, "quit before login");
+		return;
+	}
+	pb_pop3_session_enter(&b->pop3, PB_POP3_UPDATE);
+	b->stats.dele = b->maildrop.n_deleted;
+	if (b->imap == NULL) {
+		pb_bridge_finish_quit(b, b->maildrop.n_deleted);
+		return;
+	}
+	pb_bridge_enter(b, PB_BRIDGE_COMMITTING);
+	pb_bridge_commit_went_on(b, pb_commit_begin(&b->commit, &b->maildrop,
+	    b->imap));
+}
+
+static void
+do_pass(struct pb_bridge *b, struct pb_pop3_request *request)
+{
+	pb_secret_move(&b->password, &request->password);
+	pb_bridge_enter(b, PB_BRIDGE_CONNECTING);
+	pb_bridge_ask(b, PB_BRIDGE_CONNECT);
+}
+
+void
+pb_bridge_do_request(struct pb_bridge *b, struct pb_pop3_request *request)
+{
+	const struct pb_pop3_command *cmd = &request->command;
+
+	switch (cmd->row->verb) {
+	case PB_POP3_PASS:
+		do_pass(b, request);
+		return;
+	case PB_POP3_QUIT:
+		do_quit(b);
+		return;
+	case PB_POP3_STAT:
+		pb_bridge_answer(b, PB_REPLY_STAT, count_of(b), b->maildrop.octets);
+		return;
+	case PB_POP3_LIST:
+		do_list(b, cmd);
+		return;
+	case PB_POP3_UIDL:
+		do_uidl(b, cmd);
+		return;
+	case PB_POP3_RETR:
+	case PB_POP3_TOP:
+		do_retrieve(b, cmd);
+		return;
+	case PB_POP3_DELE:
+		do_dele(b, cmd);
+		return;
+	case PB_POP3_RSET:
+		pb_maildrop_reset(&b->maildrop);
+		pb_bridge_answer(b, PB_REPLY_RSET, b->maildrop.count, 0);
+		return;
+	case PB_POP3_LAST:
+		pb_bridge_answer(b, PB_REPLY_LAST, b->maildrop.last, 0);
+		return;
+	case PB_POP3_CAPA:
+	case PB_POP3_NOOP:
+	case PB_POP3_USER:
+	case PB_POP3_VERBS:
+		break;
+	}
+	pb_unreachable("a request that the POP3 session hands on");
+}

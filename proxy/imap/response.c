@@ -1,0 +1,501 @@
+#include "client_priv.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "popbridge/base/check.h"
+#include "popbridge/base/log.h"
+
+/* The part of a FETCH response before its body: UID, flags, keywords. */
+#define BODY_PREFIX_MAX 4096
+
+/* The words behind CAPABILITY, wherever they stood. */
+static enum pb_status
+take_capability_code(struct pb_imap_client *c, struct pb_slice code)
+{
+	char text[4096];
+	struct pb_imap_gated line;
+	struct pb_imap_data data;
+	int len = snprintf(text, sizeof(text), "* %.*s", (int)code.len,
+	    code.data);
+
+	if ((size_t)len >= sizeof(text) || pb_imap_gate(pb_slice(text,
+	    (size_t)len), &line) != PB_OK || line.kind != PB_IMAP_DATA) {
+		c->dropped++;
+		return PB_OK;
+	}
+	switch (pb_imap_grammar_parse(c->grammar, pb_slice(text, (size_t)len),
+	    &data)) {
+	case PB_OK:
+		c->capabilities = data.capabilities;
+		c->capabilities_known = true;
+		return PB_OK;
+	case PB_ENOMEM:
+		return pb_imap_break_memory(c);
+	case PB_AGAIN:
+	case PB_EOF:
+	case PB_EPROTO:
+	case PB_ETOOBIG:
+	case PB_EINVAL:
+	case PB_EIO:
+		break;
+	}
+	c->refused++;
+	return PB_OK;
+}
+
+static enum pb_status
+take_code(struct pb_imap_client *c, struct pb_slice code)
+{
+	struct pb_slice value = code;
+	struct pb_slice name = pb_slice_word(&value);
+	uint64_t n;
+
+	if (pb_slice_is(name, "CAPABILITY"))
+		return take_capability_code(c, code);
+	if (pb_slice_is(name, "READ-ONLY"))
+		c->read_only = true;
+	if (!pb_slice_is(name, "UIDVALIDITY") ||
+	    pb_slice_number(value, UINT32_MAX, &n) != PB_OK)
+		return PB_OK;
+	if (c->has_uidvalidity && c->uidvalidity != n) {
+		pb_error_set(&c->error, PB_ERROR_TEMPORARY, PB_SCOPE_MAILDROP,
+		    "UIDVALIDITY changed from %" PRIu32 " to %" PRIu64
+		    " while the mailbox was open", c->uidvalidity, n);
+		return pb_imap_break(c);
+	}
+	c->has_uidvalidity = true;
+	c->uidvalidity = (uint32_t)n;
+	return PB_OK;
+}
+
+static enum pb_status
+take_untagged_status(struct pb_imap_client *c,
+    const struct pb_imap_gated *line)
+{
+	enum pb_status st = take_code(c, line->code);
+
+	if (st != PB_OK)
+		return st;
+	if (c->state == PB_IMAP_STATE_GREETING)
+		return pb_imap_login_greeting(c, line);
+	if (line->condition == PB_IMAP_BYE &&
+	    c->state != PB_IMAP_STATE_LOGOUT) {
+		pb_imap_error_of(line, PB_ERROR_TEMPORARY, PB_SCOPE_CONNECTION,
+		    "the IMAP server says BYE", &c->error);
+		return pb_imap_break(c);
+	}
+	if (pb_slice_starts(line->code, "ALERT"))
+		pb_log(PB_LOG_WARN, "the IMAP server sends an alert",
+		    PB_LOG_SLICE("user", pb_slice(c->user, c->user_len)),
+		    PB_LOG_SLICE("alert", line->text));
+	return PB_AGAIN;
+}
+
+static struct pb_imap_command *
+find_tag(struct pb_imap_client *c, struct pb_slice tag)
+{
+	uint64_t id;
+	unsigned i;
+
+	if (tag.len < 2 || tag.data[0] != 'A' || pb_slice_number(
+	    pb_slice_sub(tag, 1, tag.len), UINT32_MAX, &id) != PB_OK)
+		return NULL;
+	for (i = 0; i < c->n_queue; i++) {
+		if (c->queue[i].id == id)
+			return &c->queue[i];
+	}
+	return NULL;
+}
+
+static void
+remove_command(struct pb_imap_client *c, struct pb_imap_command *command)
+{
+	size_t at = (size_t)(command - c->queue);
+
+	c->n_queue--;
+	memmove(command, command + 1, (c->n_queue - at) * sizeof(*command));
+}
+
+static const char *
+doing(enum pb_imap_command_kind kind)
+{
+	switch (kind) {
+	case PB_IMAP_COMMAND_SELECT:
+		return "the IMAP server refuses SELECT";
+	case PB_IMAP_COMMAND_SIZES:
+		return "the IMAP server refuses to list the mailbox";
+	case PB_IMAP_COMMAND_BODY:
+		return "the IMAP server refuses FETCH";
+	case PB_IMAP_COMMAND_STORE:
+		return "the IMAP server refuses STORE";
+	case PB_IMAP_COMMAND_EXPUNGE:
+		return "the IMAP server refuses EXPUNGE";
+	case PB_IMAP_COMMAND_SEARCH:
+		return "the IMAP server refuses SEARCH";
+	case PB_IMAP_COMMAND_INTERNAL:
+	case PB_IMAP_COMMAND_CAPABILITY:
+	case PB_IMAP_COMMAND_STARTTLS:
+	case PB_IMAP_COMMAND_LOGIN:
+		break;
+	}
+	return "the IMAP server refuses a command";
+}
+
+static enum pb_error_scope
+scope_of(enum pb_imap_command_kind kind)
+{
+	switch (kind) {
+	case PB_IMAP_COMMAND_BODY:
+		return PB_SCOPE_MESSAGE;
+	case PB_IMAP_COMMAND_SELECT:
+	case PB_IMAP_COMMAND_SIZES:
+		return PB_SCOPE_ACCOUNT;
+	case PB_IMAP_COMMAND_STORE:
+	case PB_IMAP_COMMAND_EXPUNGE:
+	case PB_IMAP_COMMAND_SEARCH:
+	case PB_IMAP_COMMAND_INTERNAL:
+	case PB_IMAP_COMMAND_CAPABILITY:
+	case PB_IMAP_COMMAND_STARTTLS:
+	case PB_IMAP_COMMAND_LOGIN:
+		break;
+	}
+	return PB_SCOPE_MAILDROP;
+}
+
+static enum pb_status
+complete(struct pb_imap_client *c, const struct pb_imap_command *command,
+    const struct pb_imap_gated *line, struct pb_imap_event *event)
+{
+	event->type = PB_IMAP_EVENT_DONE;
+	event->id = command->id;
+	event->kind = command->kind;
+	event->condition = line->condition;
+	event->uid = command->uid;
+	if (command->kind == PB_IMAP_COMMAND_BODY)
+		pb_imap_framer_want_body(&c->framer, false);
+	if (command->kind == PB_IMAP_COMMAND_SEARCH)
+		pb_imap_framer_limit(&c->framer, PB_IMAP_RESPONSE_MAX);
+	if (line->condition != PB_IMAP_OK)
+		pb_imap_error_of(line, PB_ERROR_TEMPORARY,
+		    scope_of(command->kind), doing(command->kind),
+		    &event->error);
+	else if (command->kind == PB_IMAP_COMMAND_BODY && !command->got_body)
+		pb_error_set(&event->error, PB_ERROR_GONE, PB_SCOPE_MESSAGE,
+		    "the IMAP server has no message with UID %" PRIu32
+		    " any more", command->uid);
+	return PB_OK;
+}
+
+static enum pb_status
+take_tagged(struct pb_imap_client *c, const struct pb_imap_gated *line,
+    struct pb_imap_event *event)
+{
+	struct pb_imap_command *found = find_tag(c, line->tag);
+	struct pb_imap_command command;
+	enum pb_status st;
+
+	if (found == NULL)
+		return pb_imap_break_protocol(c,
+		    "it completes a command that was not sent");
+	command = *found;
+	remove_command(c, found);
+	st = take_code(c, line->code);
+	if (st != PB_OK)
+		return st;
+	switch (command.kind) {
+	case PB_IMAP_COMMAND_INTERNAL:
+		return PB_AGAIN;
+	case PB_IMAP_COMMAND_CAPABILITY:
+	case PB_IMAP_COMMAND_STARTTLS:
+	case PB_IMAP_COMMAND_LOGIN:
+		return pb_imap_login_done(c, &command, line, event);
+	case PB_IMAP_COMMAND_SELECT:
+	case PB_IMAP_COMMAND_SIZES:
+	case PB_IMAP_COMMAND_BODY:
+	case PB_IMAP_COMMAND_STORE:
+	case PB_IMAP_COMMAND_EXPUNGE:
+	case PB_IMAP_COMMAND_SEARCH:
+		break;
+	}
+	return complete(c, &command, line, event);
+}
+
+/* The body under way is the one that was asked for, as far as is known. */
+static enum pb_status
+check_body(struct pb_imap_client *c, const struct pb_imap_command *command,
+    const struct pb_imap_data *data, bool all_known)
+{
+	if (data->uid != command->uid && (data->uid != 0 || all_known)) {
+		pb_error_set(&c->error, PB_ERROR_PROTOCOL, PB_SCOPE_CONNECTION,
+		    "the IMAP server sends a body with UID %" PRIu32
+		    " where %" PRIu32 " was asked for", data->uid,
+		    command->uid);
+		return pb_imap_break(c);
+	}
+	if (data->body_origin != command->offset)
+		return pb_imap_break_protocol(c,
+		    "it sends another part of the message than asked for");
+	return PB_OK;
+}
+
+static enum pb_status
+begin_body(struct pb_imap_client *c, const struct pb_imap_frame *frame,
+    struct pb_imap_event *event)
+{
+	struct pb_imap_command *command = pb_imap_find_kind(c, PB_IMAP_COMMAND_BODY);
+	char text[BODY_PREFIX_MAX];
+	struct pb_imap_gated line;
+	struct pb_imap_data data;
+	enum pb_status st;
+
+	pb_check(command != NULL);
+	if (frame->text.len >= sizeof(text))
+		return pb_imap_break_protocol(c, "it says too much before a "
+		    "message");
+	/* What came before the body, closed, is a response of its own. */
+	memcpy(text, frame->text.data, frame->text.len);
+	text[frame->text.len] = ')';
+	if (pb_imap_gate(pb_slice(text, frame->text.len + 1), &line) != PB_OK ||
+	    pb_imap_grammar_parse(c->grammar, pb_slice(text,
+		frame->text.len + 1), &data) != PB_OK ||
+	    data.type != PB_IMAP_DATA_FETCH)
+		return pb_imap_break_protocol(c, "it sends a malformed FETCH");
+	st = check_body(c, command, &data, false);
+	if (st != PB_OK)
+		return st;
+	command->got_body = true;
+	c->streaming = command;
+	event->type = PB_IMAP_EVENT_BODY_BEGIN;
+	event->uid = command->uid;
+	event->size = frame->size;
+	return PB_OK;
+}
+
+static enum pb_status
+end_body(struct pb_imap_client *c, const struct pb_imap_data *data,
+    struct pb_imap_event *event)
+{
+	const struct pb_imap_command *command = c->streaming;
+	enum pb_status st = check_body(c, command, data, true);
+
+	if (st != PB_OK)
+		return st;
+	c->streaming = NULL;
+	event->type = PB_IMAP_EVENT_BODY_END;
+	event->uid = command->uid;
+	return PB_OK;
+}
+
+/* A body as NIL or a quoted string: nothing streamed, it is all here. */
+static enum pb_status
+take_inline_body(struct pb_imap_client *c, const struct pb_imap_data *data,
+    struct pb_imap_event *event)
+{
+	struct pb_imap_command *command = pb_imap_find_kind(c, PB_IMAP_COMMAND_BODY);
+	enum pb_status st;
+
+	if (command == NULL || command->got_body)
+		return PB_AGAIN;
+	st = check_body(c, command, data, true);
+	if (st != PB_OK)
+		return st;
+	command->got_body = true;
+	pb_imap_framer_want_body(&c->framer, false);
+	event->type = PB_IMAP_EVENT_BODY_NIL;
+	event->uid = command->uid;
+	if (data->body == PB_IMAP_BODY_NIL)
+		return PB_OK;
+	c->streaming = command;
+	/* The grammar's copy lives until any connection parses again. */
+	pb_buffer_init(&c->inline_body, PB_IMAP_RESPONSE_MAX);
+	if (pb_buffer_append(&c->inline_body, data->body_text.data,
+	    data->body_text.len) != PB_OK)
+		return pb_imap_break_memory(c);
+	c->told = PB_IMAP_TOLD_BEGIN;
+	event->type = PB_IMAP_EVENT_BODY_BEGIN;
+	event->size = data->body_text.len;
+	return PB_OK;
+}
+
+static enum pb_status
+tell_inline_body(struct pb_imap_client *c, struct pb_imap_event *event)
+{
+	event->uid = c->streaming->uid;
+	if (c->told == PB_IMAP_TOLD_BEGIN) {
+		c->told = PB_IMAP_TOLD_DATA;
+		event->type = PB_IMAP_EVENT_BODY_DATA;
+		event->data = pb_buffer_slice(&c->inline_body);
+		return PB_OK;
+	}
+	pb_buffer_release(&c->inline_body);
+	c->told = PB_IMAP_TOLD_ALL;
+	c->streaming = NULL;
+	event->type = PB_IMAP_EVENT_BODY_END;
+	return PB_OK;
+}
+
+static enum pb_status
+take_fetch(struct pb_imap_client *c, const struct pb_imap_data *data,
+    struct pb_imap_event *event)
+{
+	if (c->streaming != NULL)
+		return end_body(c, data, event);
+	if (data->body != PB_IMAP_BODY_ABSENT)
+		return take_inline_body(c, data, event);
+	if (pb_imap_find_kind(c, PB_IMAP_COMMAND_SIZES) == NULL ||
+	    (data->uid == 0 && !data->has_size))
+		return PB_AGAIN;
+	event->type = PB_IMAP_EVENT_SIZE;
+	event->seq = data->number;
+	event->uid = data->uid;
+	event->has_size = data->has_size;
+	event->size = data->size;
+	return PB_OK;
+}
+
+static enum pb_status
+take_data(struct pb_imap_client *c, const struct pb_imap_data *data,
+    struct pb_imap_event *event)
+{
+	switch (data->type) {
+	case PB_IMAP_DATA_CAPABILITY:
+		c->capabilities = data->capabilities;
+		c->capabilities_known = true;
+		return PB_AGAIN;
+	case PB_IMAP_DATA_EXISTS:
+		event->type = PB_IMAP_EVENT_EXISTS;
+		event->number = data->number;
+		return PB_OK;
+	case PB_IMAP_DATA_EXPUNGE:
+		event->type = PB_IMAP_EVENT_EXPUNGE;
+		event->seq = data->number;
+		return PB_OK;
+	case PB_IMAP_DATA_FETCH:
+		return take_fetch(c, data, event);
+	case PB_IMAP_DATA_SEARCH:
+		event->type = PB_IMAP_EVENT_FOUND;
+		event->uids = data->uids;
+		event->n_uids = data->n_uids;
+		return PB_OK;
+	case PB_IMAP_DATA_OTHER:
+		return PB_AGAIN;
+	}
+	return PB_AGAIN;
+}
+
+/*
+ * A response that the gate or the grammar does not take is left out: a server
+ * may say what we do not know.  Not so when it ends a body, because then the
+ * body's UID stays unproven.
+ */
+static enum pb_status
+leave_out(struct pb_imap_client *c)
+{
+	if (c->streaming != NULL)
+		return pb_imap_break_protocol(c, "it sends a malformed FETCH");
+	if (c->refused > PB_IMAP_REFUSED_MAX)
+		return pb_imap_break_protocol(c,
+		    "too many responses are no IMAP");
+	return PB_AGAIN;
+}
+
+static enum pb_status
+take_response(struct pb_imap_client *c, struct pb_slice text,
+    struct pb_imap_event *event)
+{
+	struct pb_imap_gated line;
+	struct pb_imap_data data;
+	enum pb_status st = pb_imap_gate(text, &line);
+
+	if (st == PB_EPROTO)
+		return pb_imap_break_protocol(c, "it sends a line that is no "
+		    "response");
+	if (st != PB_OK) {
+		c->dropped++;
+		return leave_out(c);
+	}
+	if (c->streaming != NULL && line.kind != PB_IMAP_DATA)
+		return leave_out(c);
+	switch (line.kind) {
+	case PB_IMAP_CONTINUE:
+		if (c->state != PB_IMAP_STATE_LOGIN)
+			return pb_imap_break_protocol(c,
+			    "it asks for more where nothing is to be sent");
+		return pb_imap_login_continue(c);
+	case PB_IMAP_STATUS:
+		if (line.tag.len == 0)
+			return take_untagged_status(c, &line);
+		return take_tagged(c, &line, event);
+	case PB_IMAP_DATA:
+		break;
+	}
+	st = pb_imap_grammar_parse(c->grammar, text, &data);
+	if (st == PB_ENOMEM)
+		return pb_imap_break_memory(c);
+	if (st != PB_OK) {
+		c->refused++;
+		return leave_out(c);
+	}
+	return take_data(c, &data, event);
+}
+
+static enum pb_status
+take_frame(struct pb_imap_client *c, const struct pb_imap_frame *frame,
+    struct pb_imap_event *event)
+{
+	switch (frame->type) {
+	case PB_IMAP_FRAME_RESPONSE:
+		return take_response(c, frame->text, event);
+	case PB_IMAP_FRAME_BODY:
+		return begin_body(c, frame, event);
+	case PB_IMAP_FRAME_BODY_DATA:
+		event->type = PB_IMAP_EVENT_BODY_DATA;
+		event->uid = c->streaming->uid;
+		event->data = frame->text;
+		return PB_OK;
+	}
+	return PB_AGAIN;
+}
+
+static enum pb_status
+break_framing(struct pb_imap_client *c, enum pb_status st)
+{
+	if (st == PB_ENOMEM)
+		return pb_imap_break_memory(c);
+	return pb_imap_break_protocol(c, st == PB_ETOOBIG
+	    ? "it sends a response larger than any that was asked for"
+	    : "it sends a literal whose size is no size");
+}
+
+enum pb_status
+pb_imap_client_next(struct pb_imap_client *c, struct pb_slice *in,
+    struct pb_imap_event *event)
+{
+	struct pb_imap_frame frame;
+	enum pb_status st;
+
+	*event = (struct pb_imap_event){ .type = PB_IMAP_EVENT_DONE };
+	if (c->told != PB_IMAP_TOLD_ALL)
+		return tell_inline_body(c, event);
+	do {
+		if (c->state == PB_IMAP_STATE_BROKEN)
+			return PB_EPROTO;
+		if (c->state == PB_IMAP_STATE_HANDSHAKE && in->len > 0)
+			return pb_imap_break_protocol(c,
+			    "it sends octets in the clear behind STARTTLS; "
+			    "somebody may be in the line");
+		st = pb_imap_framer_next(&c->framer, in, &frame);
+		if (st == PB_AGAIN)
+			return PB_AGAIN;
+		if (st != PB_OK)
+			return break_framing(c, st);
+		st = take_frame(c, &frame, event);
+	} while (st == PB_AGAIN);
+	if (st == PB_OK && event->type == PB_IMAP_EVENT_STARTTLS &&
+	    in->len > 0)
+		return pb_imap_break_protocol(c,
+		    "it sends octets in the clear behind STARTTLS; somebody "
+		    "may be in the line");
+	return st;
+}
