@@ -55,165 +55,203 @@ number_fits(struct pb_slice word, uint64_t min)
 	return pb_slice_number(word, UINT32_MAX, &n) == PB_OK && n >= min;
 }
 
-/* A walk through the items of a FETCH response, token by token. */
-struct walk {
-	struct pb_slice rest;
-	unsigned depth;
-	bool value_next;	/* in the list itself: an item's name has been */
-};
-
-/* A value of the list itself has begun or ended; inside one it has not. */
+/* Take c from the front of *in, if it is there. */
 static bool
-take_value(struct walk *w)
+take(struct pb_slice *in, char c)
 {
-	if (w->depth == 1) {
-		if (!w->value_next)
-			return false;
-		w->value_next = false;
-	}
-	return w->depth > 0;
+	if (in->len == 0 || in->data[0] != c)
+		return false;
+	pb_slice_skip(in, 1);
+	return true;
 }
 
 static bool
-skip_quoted(struct walk *w)
+take_blanks(struct pb_slice *in)
 {
-	pb_slice_skip(&w->rest, 1);
-	while (w->rest.len > 0 && w->rest.data[0] != '"') {
-		unsigned char c = (unsigned char)w->rest.data[0];
+	bool any = false;
+
+	while (take(in, ' '))
+		any = true;
+	return any;
+}
+
+static struct pb_slice
+take_digits(struct pb_slice *in)
+{
+	struct pb_slice digits = pb_slice(in->data, 0);
+
+	while (in->len > 0 && is_digit(in->data[0])) {
+		pb_slice_skip(in, 1);
+		digits.len++;
+	}
+	return digits;
+}
+
+static bool
+take_quoted(struct pb_slice *in)
+{
+	while (in->len > 0 && in->data[0] != '"') {
+		unsigned char c = (unsigned char)in->data[0];
 
 		if ((c < 0x20 && c != '\t') || c == 0x7f)
 			return false;
-		if (c == '\\') {
-			pb_slice_skip(&w->rest, 1);
-			if (w->rest.len == 0 || (w->rest.data[0] != '"' &&
-			    w->rest.data[0] != '\\'))
-				return false;
-		}
-		pb_slice_skip(&w->rest, 1);
+		pb_slice_skip(in, 1);
+		if (c == '\\' && !take(in, '\\') && !take(in, '"'))
+			return false;
 	}
-	if (w->rest.len == 0)
-		return false;
-	pb_slice_skip(&w->rest, 1);
-	return true;
+	return take(in, '"');
 }
 
-/* {n} CR LF and n octets, in the form that the framer leaves them. */
+/* n} CR LF and n octets, in the form that the framer leaves them. */
 static bool
-skip_literal(struct walk *w)
+take_literal(struct pb_slice *in)
 {
-	size_t end = pb_slice_find(w->rest, '}');
+	struct pb_slice size = take_digits(in);
 	uint64_t n;
 
-	if (end == w->rest.len || pb_slice_number(pb_slice_sub(w->rest, 1, end),
-	    w->rest.len, &n) != PB_OK)
+	if (pb_slice_number(size, in->len, &n) != PB_OK || !take(in, '}') ||
+	    !take(in, '\r') || !take(in, '\n') || in->len < n ||
+	    pb_slice_find(pb_slice_sub(*in, 0, n), '\0') != n)
 		return false;
-	pb_slice_skip(&w->rest, end + 1);
-	if (w->rest.len < 2 + n || w->rest.data[0] != '\r' ||
-	    w->rest.data[1] != '\n')
+	pb_slice_skip(in, n);
+	return true;
+}
+
+/* NIL, a quoted string, or a literal. */
+static bool
+take_string(struct pb_slice *in)
+{
+	if (take(in, '"'))
+		return take_quoted(in);
+	if (take(in, '{'))
+		return take_literal(in);
+	if (!pb_slice_starts(*in, "NIL"))
 		return false;
-	if (pb_slice_find(pb_slice_sub(w->rest, 2, 2 + n), '\0') != n)
-		return false;
-	pb_slice_skip(&w->rest, 2 + n);
+	pb_slice_skip(in, 3);
 	return true;
 }
 
 static bool
-is_body_part(struct pb_slice name)
+take_flag(struct pb_slice *in)
+{
+	size_t len = 0;
+
+	(void)take(in, '\\');
+	while (in->len > 0) {
+		unsigned char c = (unsigned char)in->data[0];
+
+		if (c == ' ' || c == ')')
+			break;
+		if (c < 0x20 || c >= 0x7f || memchr("({%*\"\\]", c, 7))
+			return false;
+		pb_slice_skip(in, 1);
+		len++;
+	}
+	return len > 0;
+}
+
+static bool
+take_flags(struct pb_slice *in)
+{
+	if (!take(in, '('))
+		return false;
+	take_blanks(in);
+	while (!take(in, ')')) {
+		if (!take_flag(in))
+			return false;
+		take_blanks(in);
+	}
+	return true;
+}
+
+/* What may follow the name of an item. */
+enum value { UID, SIZE, LARGE_NUMBER, MODSEQ, FLAGS, DATE, STRING };
+
+static bool
+take_value(struct pb_slice *in, enum value value)
+{
+	struct pb_slice digits;
+
+	switch (value) {
+	case UID:
+		return number_fits(take_digits(in), 1);
+	case SIZE:
+		return number_fits(take_digits(in), 0);
+	case LARGE_NUMBER:
+		digits = take_digits(in);
+		return digits.len > 0 && digits.len <= PB_IMAP_DIGITS_MAX;
+	case MODSEQ:
+		return take(in, '(') && take_value(in, LARGE_NUMBER) &&
+		    take(in, ')');
+	case FLAGS:
+		return take_flags(in);
+	case DATE:
+		return take(in, '"') && take_quoted(in);
+	case STRING:
+		return take_string(in);
+	}
+	return false;
+}
+
+/* BODY[] or BODY[]<n>, whole or in part, but never a section. */
+static bool
+is_body(struct pb_slice name)
 {
 	if (!pb_slice_starts(name, "BODY[]"))
 		return false;
 	pb_slice_skip(&name, 6);
-	return name.len == 0 || (name.len > 2 && name.data[0] == '<' &&
-	    name.data[name.len - 1] == '>' &&
-	    number_fits(pb_slice_sub(name, 1, name.len - 1), 0));
+	if (name.len == 0)
+		return true;
+	return take(&name, '<') && number_fits(take_digits(&name), 0) &&
+	    take(&name, '>') && name.len == 0;
 }
 
-/*
- * UID and RFC822.SIZE must be followed by a number that fits: the library
- * would cut a larger one, or take -7 for 0.
- */
 static bool
-take_name(struct walk *w, struct pb_slice name)
+value_of(struct pb_slice name, enum value *value)
 {
-	static const char *const others[] = { "FLAGS", "MODSEQ", "INTERNALDATE",
-		"RFC822", "X-GM-MSGID", "X-GM-THRID", "X-GM-LABELS" };
-	bool is_uid = pb_slice_is(name, "UID");
-	struct pb_slice value = w->rest;
+	static const struct {
+		const char *name;
+		enum value value;
+	} rows[] = {
+		{ "UID", UID },
+		{ "RFC822.SIZE", SIZE },
+		{ "RFC822", STRING },
+		{ "FLAGS", FLAGS },
+		{ "MODSEQ", MODSEQ },
+		{ "INTERNALDATE", DATE },
+		{ "X-GM-MSGID", LARGE_NUMBER },
+		{ "X-GM-THRID", LARGE_NUMBER },
+	};
 	size_t i;
 
-	w->value_next = true;
-	if (value.len == 0 || value.data[0] != ' ')
-		return false;
-	pb_slice_skip(&value, 1);
-	if (is_uid || pb_slice_is(name, "RFC822.SIZE")) {
-		for (i = 0; i < value.len && is_digit(value.data[i]); i++)
-			continue;
-		return number_fits(pb_slice_sub(value, 0, i), is_uid ? 1 : 0);
-	}
-	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-		if (pb_slice_is(name, others[i]))
+	*value = STRING;
+	if (is_body(name))
+		return true;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		*value = rows[i].value;
+		if (pb_slice_is(name, rows[i].name))
 			return true;
 	}
-	return is_body_part(name);
+	return false;
 }
 
+/* (name value name value ...), and nothing behind. */
 static bool
-skip_atom(struct walk *w)
+is_items(struct pb_slice in)
 {
-	struct pb_slice atom = w->rest;
-	size_t digits = 0;
+	enum value value;
 
-	for (atom.len = 0; atom.len < w->rest.len; atom.len++) {
-		unsigned char c = (unsigned char)w->rest.data[atom.len];
-
-		if (c == ' ' || c == '(' || c == ')' || c == '"' || c == '{')
-			break;
-		if (c <= 0x20 || c >= 0x7f)
-			return false;
-		digits = is_digit((char)c) ? digits + 1 : 0;
-		if (digits > PB_IMAP_DIGITS_MAX)
-			return false;
-	}
-	pb_slice_skip(&w->rest, atom.len);
-	if (w->depth == 1 && !w->value_next)
-		return take_name(w, atom);
-	return take_value(w);
-}
-
-static bool
-step(struct walk *w)
-{
-	switch (w->rest.data[0]) {
-	case '"':
-		return take_value(w) && skip_quoted(w);
-	case '{':
-		return take_value(w) && skip_literal(w);
-	case '(':
-		if (w->depth > 0 && !take_value(w))
-			return false;
-		pb_slice_skip(&w->rest, 1);
-		return ++w->depth <= PB_IMAP_DEPTH_MAX;
-	case ')':
-		pb_slice_skip(&w->rest, 1);
-		return w->depth-- > 0;
-	case ' ':
-		pb_slice_skip(&w->rest, 1);
-		return true;
-	default:
-		return skip_atom(w);
-	}
-}
-
-static bool
-is_well_formed(struct pb_slice data)
-{
-	struct walk w = { .rest = data };
-
+	if (!take(&in, '('))
+		return false;
 	do {
-		if (!step(&w))
+		take_blanks(&in);
+		if (!value_of(pb_slice_word(&in), &value))
 			return false;
-	} while (w.depth > 0 && w.rest.len > 0);
-	return w.depth == 0 && w.rest.len == 0 && !w.value_next;
+		take_blanks(&in);
+		if (!take_value(&in, value))
+			return false;
+	} while (take_blanks(&in) && in.len > 0 && in.data[0] != ')');
+	return take(&in, ')') && in.len == 0;
 }
 
 /* Numbers with single blanks between, as SEARCH returns them. */
@@ -262,7 +300,7 @@ is_wanted(struct pb_slice data)
 	if (pb_slice_is(data, "EXPUNGE"))
 		return true;
 	return pb_slice_starts(data, "FETCH (") &&
-	    is_well_formed(pb_slice_sub(data, strlen("FETCH "), data.len));
+	    is_items(pb_slice_sub(data, strlen("FETCH "), data.len));
 }
 
 static enum pb_status

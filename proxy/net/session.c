@@ -132,8 +132,9 @@ close_session(struct pb_session *s)
 {
 	if (s->state == SESSION_CLOSING)
 		return;
+	if (s->state == SESSION_SERVING)
+		log_summary(s);
 	s->state = SESSION_CLOSING;
-	log_summary(s);
 	leave_upstream(s);
 	unlock(s);
 	pb_stream_close(&s->client);
@@ -252,6 +253,9 @@ do_actions(struct pb_session *s)
 			break;
 		case PB_BRIDGE_END:
 			s->state = SESSION_SENDING;
+			/* The client may come again as soon as it has heard. */
+			unlock(s);
+			log_summary(s);
 			break;
 		}
 		any = true;

@@ -92,11 +92,12 @@ blank(char *p, char *end)
 }
 
 /*
- * libconfuse 3.3 counts the line end of a comment two or three times, and its
- * line numbers go into our messages.
+ * Overwrite comments by blanks and leave every line end: libconfuse 3.3 counts
+ * the line end of a comment two or three times, and its line numbers go into
+ * our messages.  Returns where a comment begins that is not closed, or NULL.
  */
-void
-pb_config_file_blank_comments(char *text)
+static char *
+blank_comments(char *text)
 {
 	bool token_begins = true;
 	char *p;
@@ -112,12 +113,26 @@ pb_config_file_blank_comments(char *text)
 			end = p + strcspn(p, "\n");
 		else if (token_begins && p[0] == '/' && p[1] == '*')
 			end = strstr(p + 2, "*/");
+		if (end == NULL && token_begins && p[0] == '/' &&
+		    p[1] == '*')
+			return p;
 		if (end != NULL && *end == '*')
 			end += 2;
 		if (end != NULL)
 			p = blank(p, end);
 		token_begins = strchr(" \t\r\n={}()+,\"'", *p) != NULL;
 	}
+	return NULL;
+}
+
+static int
+line_of(const char *text, const char *at)
+{
+	int line = 1;
+
+	for (; text < at; text++)
+		line += *text == '\n';
+	return line;
 }
 
 static void
@@ -253,6 +268,7 @@ static enum pb_status
 parse(struct reading *r, char *text, size_t len)
 {
 	const char *nul = memchr(text, '\0', len);
+	const char *open;
 	cfg_t *cfg;
 	int result;
 
@@ -260,7 +276,12 @@ parse(struct reading *r, char *text, size_t len)
 		fail(r, 0, "it is not a text file");
 		return PB_EINVAL;
 	}
-	pb_config_file_blank_comments(text);
+	open = blank_comments(text);
+	if (open != NULL) {
+		fail(r, line_of(text, open), "a comment begins here and does "
+		    "not end: close it by */");
+		return PB_EINVAL;
+	}
 	cfg = new_parser();
 	if (cfg == NULL) {
 		fail(r, 0, "no memory");

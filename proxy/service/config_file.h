@@ -18,9 +18,4 @@ struct pb_option;
 unsigned *pb_config_line_of(struct pb_config *config,
 			    const struct pb_option *option);
 
-/*
- * Overwrite comments by blanks and leave every line end.  `text` ends in NUL.
- */
-void pb_config_file_blank_comments(char *text);
-
 #endif

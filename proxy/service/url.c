@@ -1,6 +1,7 @@
 #include "popbridge/service/url.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -141,6 +142,7 @@ static enum pb_status
 check_label(struct pb_slice label, bool *digits, char *why)
 {
 	char q[QUOTE_SIZE];
+	bool hex;
 	size_t i;
 
 	if (label.len == 0)
@@ -149,6 +151,8 @@ check_label(struct pb_slice label, bool *digits, char *why)
 	if (label.len > 63)
 		return refuse(why, "a part of the host name is longer than "
 		    "the 63 letters that DNS allows");
+	/* 0x7f is a number, too, to the resolver. */
+	hex = label.len > 2 && pb_slice_starts(label, "0x");
 	*digits = true;
 	for (i = 0; i < label.len; i++) {
 		char c = label.data[i];
@@ -160,7 +164,10 @@ check_label(struct pb_slice label, bool *digits, char *why)
 			    quote(pb_slice_sub(label, i, i + 1), q));
 		if (c < '0' || c > '9')
 			*digits = false;
+		if (i >= 2 && !isxdigit((unsigned char)c))
+			hex = false;
 	}
+	*digits = *digits || hex;
 	return PB_OK;
 }
 

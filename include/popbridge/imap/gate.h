@@ -13,14 +13,12 @@
  * asked for and well formed.  Status responses (OK, NO, BAD, BYE, PREAUTH) are
  * taken apart here; of untagged data only the kinds that a bridge needs pass,
  * of FETCH only the items that it asks for or that come unasked every day, and
- * these only when quotes are closed, parentheses match and are not deep, and
- * numbers fit into 32 bits.  Everything else is dropped and counted.
+ * these only with values of their own form.  Everything else is dropped and
+ * counted.
  *
  * Looks at one complete response; keeps nothing, allocates nothing.
  */
 
-/* Parentheses of FETCH data that we ask for: the list, FLAGS, a section. */
-#define PB_IMAP_DEPTH_MAX 4
 /* Digits of the longest number in IMAP, a 63-bit mod-sequence. */
 #define PB_IMAP_DIGITS_MAX 20
 

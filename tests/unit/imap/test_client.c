@@ -864,7 +864,7 @@ too_much_that_is_no_imap_ends_the_connection(void **state)
 	(void)state;
 	for (i = 0; i <= PB_IMAP_REFUSED_MAX; i++) {
 		assert_int_not_equal(f->client.state, PB_IMAP_STATE_BROKEN);
-		says(f, "* 1 FETCH (UID 5abc)\r\n");
+		says(f, "* 1 FETCH (INTERNALDATE \"x\")\r\n");
 	}
 	must_fail(f, PB_ERROR_PROTOCOL);
 	finish(f);
