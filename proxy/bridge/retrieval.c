@@ -98,6 +98,9 @@ end_part(struct pb_retrieval *r, struct pb_imap_client *imap,
 		r->error = event->error;
 		return fail(r, PB_ERROR_TEMPORARY, "the server refuses FETCH");
 	}
+	if (r->part_nil && event->expunged)
+		return fail(r, PB_ERROR_GONE,
+		    "the IMAP server says that the message was expunged");
 	if (r->part_nil && r->announced > 0)
 		return fail(r, PB_ERROR_TEMPORARY,
 		    "the IMAP server sends nothing for a message that has "

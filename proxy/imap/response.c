@@ -176,6 +176,7 @@ complete(struct pb_imap_client *c, const struct pb_imap_command *command,
 		pb_imap_framer_want_body(&c->framer, false);
 	if (command->kind == PB_IMAP_COMMAND_SEARCH)
 		pb_imap_framer_limit(&c->framer, PB_IMAP_RESPONSE_MAX);
+	event->expunged = pb_slice_starts(line->code, "EXPUNGEISSUED");
 	if (line->condition != PB_IMAP_OK)
 		pb_imap_error_of(line, PB_ERROR_TEMPORARY,
 		    scope_of(command->kind), doing(command->kind),

@@ -1,8 +1,10 @@
 """A POP3 client that hides nothing: bytes as they came."""
 
 import socket
+import struct
 
 TIMEOUT = 60
+LINE_MAX = 512  # of a reply's first line, RFC 2449
 
 
 class Pop3:
@@ -18,6 +20,7 @@ class Pop3:
         """One reply line without its CR LF."""
         line = self.stream.readline()
         assert line.endswith(b"\r\n"), "cut off or without CR LF: %r" % line
+        assert len(line) <= LINE_MAX, "too long: %r" % line
         return line[:-2]
 
     def payload(self):
@@ -87,6 +90,12 @@ class Pop3:
         reply = self.cmd("QUIT")
         assert self.rest() == b""
         return reply
+
+    def reset(self):
+        """Ends the connection the hard way."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                               struct.pack("ii", 1, 0))
+        self.close()
 
     def close(self):
         self.stream.close()

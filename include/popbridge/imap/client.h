@@ -93,6 +93,7 @@ struct pb_imap_event {
 	uint32_t id;
 	enum pb_imap_command_kind kind;
 	enum pb_imap_condition condition;
+	bool expunged;		/* of a BODY: EXPUNGEISSUED (RFC 5530) */
 	struct pb_error error;
 };
 
