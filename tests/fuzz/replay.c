@@ -19,6 +19,7 @@ replay_file(const char *path)
 	FILE *f = fopen(path, "rb");
 	size_t size = 0;
 	char *data = NULL;
+	char *exact;
 
 	pb_check(f != NULL);
 	for (;;) {
@@ -34,12 +35,9 @@ replay_file(const char *path)
 	fclose(f);
 	printf("%s\n", path);
 	fflush(stdout);
-	{
-		char *exact = pbt_exact(pb_slice(data, size));
-
-		LLVMFuzzerTestOneInput((const uint8_t *)exact, size);
-		free(exact);
-	}
+	exact = pbt_exact(pb_slice(data, size));
+	LLVMFuzzerTestOneInput((const uint8_t *)exact, size);
+	free(exact);
 	free(data);
 	replayed++;
 }

@@ -160,6 +160,8 @@ a_body_in_a_response_is_taken_though_the_client_is_slow(void **state)
 	client(&e, "RETR 1\r\n");
 	upstream_hears(&e, "A4 UID FETCH 10 (UID BODY.PEEK[])\r\n");
 	upstream(&e, "* 1 FETCH (UID 10 BODY[] \"just this body\")\r\n");
+	assert_non_null(memmem(pb_buffer_slice(&e.bridge.client_out).data,
+	    e.bridge.client_out.len, "just this body", 14));
 	assert_int_equal(pb_imap_grammar_parse(e.grammar,
 	    OCTETS("* 2 FETCH (UID 9 BODY[] \"another's message\")"), &data),
 	    PB_OK);

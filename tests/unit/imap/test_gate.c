@@ -156,11 +156,11 @@ data_that_is_malformed_or_not_needed_is_dropped(void **state)
 		"* 1 FETCH (UID 1 RFC822.SIZE)",
 		"* 1 FETCH (MODSEQ (123456789012345678901))",
 		"* 1 FETCH (X 1)",
-		"* 1 FETCH (FLAGS \"open)",
-		"* 1 FETCH (FLAGS \"\\x\")",
-		"* 1 FETCH (FLAGS \"\\)",
-		"* 1 FETCH (FLAGS \"a\rb\")",
-		"* 1 FETCH (FLAGS \"a\nb\")",
+		"* 1 FETCH (BODY[] \"open)",
+		"* 1 FETCH (BODY[] \"\\x\")",
+		"* 1 FETCH (BODY[] \"\\)",
+		"* 1 FETCH (BODY[] \"a\rb\")",
+		"* 1 FETCH (BODY[] \"a\nb\")",
 		"* 1 FETCH (FLAGS\r\n)",
 		"* 1 FETCH (FLAGS \x80)",
 		"* 1 FETCH (FLAGS \x7f)",
@@ -180,8 +180,8 @@ data_that_is_malformed_or_not_needed_is_dropped(void **state)
 		ROW(lines, i);
 		assert_int_equal(gate(pb_slice_str(lines[i])), PB_EINVAL);
 	}
-	assert_int_equal(gate(OCTETS("* 1 FETCH (FLAGS \"a\0b\")")), PB_EINVAL);
-	assert_int_equal(gate(OCTETS("* 1 FETCH (FLAGS {1}\r\n\0)")), PB_EINVAL);
+	assert_int_equal(gate(OCTETS("* 1 FETCH (BODY[] \"a\0b\")")), PB_EINVAL);
+	assert_int_equal(gate(OCTETS("* 1 FETCH (BODY[] {1}\r\n\0)")), PB_EINVAL);
 	assert_int_equal(gate(OCTETS("* 1 FETCH (FLAGS\0)")), PB_EINVAL);
 	assert_int_equal(gate(OCTETS("* CAPABILITY A\0B")), PB_EINVAL);
 }

@@ -61,8 +61,8 @@ struct pbt_machine {
 
 /*
  * Feed the input whole, octet by octet, cut in two at every place, and in
- * random pieces, from memory that ends where they end.  All traces must be equal; *trace
- * (initialised here, the caller's to fini) is that trace.
+ * random pieces, from memory that ends where they end.  All traces must be
+ * equal; *trace (initialised here, the caller's to fini) is that trace.
  */
 void pbt_all_splits(const struct pbt_machine *m, struct pb_slice input,
 		    struct pb_buffer *trace);
@@ -72,8 +72,8 @@ void pbt_lines(const struct pbt_machine *m, struct pb_slice input,
 	       struct pb_buffer *trace);
 
 /*
- * As pbt_all_splits, for fuzzing: with only one other way to cut, random by `seed`, and
- * without guarded memory, which is slow.
+ * As pbt_all_splits, for fuzzing: with only one other way to cut, random by
+ * `seed`, and without guarded memory, which is slow.
  */
 void pbt_random_splits(const struct pbt_machine *m, struct pb_slice input,
 		       uint64_t seed, struct pb_buffer *trace);
