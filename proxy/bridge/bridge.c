@@ -22,6 +22,24 @@ pb_bridge_init(struct pb_bridge *b, const struct pb_bridge_options *options,
 }
 
 void
+pb_bridge_client_tls(struct pb_bridge *b, enum pb_pop3_tls tls)
+{
+	b->pop3.tls = tls;
+	if (tls == PB_POP3_TLS_ACTIVE && b->state == PB_BRIDGE_COMMAND)
+		pb_bridge_enter(b, PB_BRIDGE_SECURING);
+}
+
+void
+pb_bridge_client_secured(struct pb_bridge *b, uint64_t now)
+{
+	b->now = now;
+	if (b->state != PB_BRIDGE_SECURING)
+		return;
+	pb_pop3_session_secured(&b->pop3);
+	pb_bridge_command_done(b);
+}
+
+void
 pb_bridge_fini(struct pb_bridge *b)
 {
 	pb_secret_clear(&b->password);
@@ -37,6 +55,8 @@ pb_bridge_state_name(enum pb_bridge_state state)
 	switch (state) {
 	case PB_BRIDGE_COMMAND:
 		return "COMMAND";
+	case PB_BRIDGE_SECURING:
+		return "SECURING";
 	case PB_BRIDGE_CONNECTING:
 		return "CONNECTING";
 	case PB_BRIDGE_LOGIN:
@@ -93,7 +113,7 @@ pb_bridge_next_action(struct pb_bridge *b)
 	/* The old connection goes before a new one is asked for. */
 	static const enum pb_bridge_action order[] = {
 		PB_BRIDGE_DROP_UPSTREAM, PB_BRIDGE_CONNECT, PB_BRIDGE_STARTTLS,
-		PB_BRIDGE_LOCK, PB_BRIDGE_END };
+		PB_BRIDGE_LOCK, PB_BRIDGE_CLIENT_TLS, PB_BRIDGE_END };
 	size_t i;
 
 	for (i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
@@ -121,6 +141,9 @@ pb_bridge_end(struct pb_bridge *b, const char *reason)
 	if (b->state == PB_BRIDGE_ENDED)
 		return;
 	b->stats.reason = reason;
+	/* Without the handshake there is no way to say it. */
+	if (b->state == PB_BRIDGE_SECURING)
+		pb_buffer_clear(&b->client_out);
 	pb_secret_clear(&b->password);
 	if (b->imap != NULL)
 		pb_imap_client_logout(b->imap);
@@ -209,6 +232,7 @@ upstream_failed(struct pb_bridge *b, const struct pb_error *err)
 	case PB_BRIDGE_LISTING:
 		pb_bridge_log_error(b, "mail server lost", err);
 		return;
+	case PB_BRIDGE_SECURING:
 	case PB_BRIDGE_ENDED:
 		return;
 	}
@@ -260,6 +284,7 @@ imap_event(struct pb_bridge *b, const struct pb_imap_event *event)
 		    event));
 		return;
 	case PB_BRIDGE_COMMAND:
+	case PB_BRIDGE_SECURING:
 	case PB_BRIDGE_CONNECTING:
 	case PB_BRIDGE_LOCKING:
 	case PB_BRIDGE_LISTING:
@@ -326,6 +351,10 @@ pb_bridge_client_in(struct pb_bridge *b, struct pb_slice *in, uint64_t now)
 		case PB_OK:
 			b->client_at = now;
 			pb_bridge_do_request(b, &request);
+			/* Somebody in the line would have us take them. */
+			if (b->state == PB_BRIDGE_SECURING && in->len > 0)
+				pb_bridge_end(b,
+				    "octets in the clear behind STLS");
 			break;
 		case PB_AGAIN:
 			/* A command counts, a few octets of one do not. */
@@ -433,7 +462,7 @@ pb_bridge_drain(struct pb_bridge *b, uint64_t now)
 {
 	b->now = now;
 	b->draining = true;
-	if (b->state == PB_BRIDGE_COMMAND)
+	if (b->state == PB_BRIDGE_COMMAND || b->state == PB_BRIDGE_SECURING)
 		pb_bridge_end(b, "shutting down");
 }
 
@@ -447,6 +476,10 @@ waiting_for(const struct pb_bridge *b, uint64_t *deadline)
 	 * While the client does not read, the upstream is not read either,
 	 * and its silence says nothing.
 	 */
+	if (b->state == PB_BRIDGE_SECURING) {
+		*deadline = b->client_at + b->options->handshake_ms;
+		return "no TLS handshake in time";
+	}
 	if (sending && b->state != PB_BRIDGE_COMMITTING) {
 		*deadline = b->client_at + b->options->stall_ms;
 		return "client does not read";
@@ -464,6 +497,7 @@ waiting_for(const struct pb_bridge *b, uint64_t *deadline)
 	case PB_BRIDGE_COMMITTING:
 		*deadline = b->upstream_at + b->options->upstream_ms;
 		return "the mail server does not answer";
+	case PB_BRIDGE_SECURING:
 	case PB_BRIDGE_LOCKING:
 	case PB_BRIDGE_LISTING:
 	case PB_BRIDGE_ENDED:
@@ -493,6 +527,7 @@ deadline_passed(struct pb_bridge *b, const char *what)
 		upstream_failed(b, &err);
 		return;
 	case PB_BRIDGE_COMMAND:
+	case PB_BRIDGE_SECURING:
 	case PB_BRIDGE_LOCKING:
 	case PB_BRIDGE_LISTING:
 	case PB_BRIDGE_ENDED:

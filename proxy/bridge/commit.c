@@ -1,6 +1,6 @@
 #include "popbridge/bridge/commit.h"
 
-#include <string.h>
+#include <stdlib.h>
 
 #include "popbridge/base/check.h"
 #include "popbridge/base/mem.h"
@@ -197,6 +197,31 @@ send(struct pb_commit *c, struct pb_imap_client *imap)
 	return PB_OK;
 }
 
+static int
+by_value(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a;
+	uint32_t y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* In order and each once, so that they make few and short sets. */
+static void
+tidy(struct pb_commit_list *list)
+{
+	size_t kept = 0;
+	size_t i;
+
+	if (list->n > 0)
+		qsort(list->uids, list->n, sizeof(*list->uids), by_value);
+	for (i = 0; i < list->n; i++) {
+		if (kept == 0 || list->uids[kept - 1] != list->uids[i])
+			list->uids[kept++] = list->uids[i];
+	}
+	list->n = kept;
+}
+
 /* The answer to "who is \Deleted" is in: note those that are not ours. */
 static enum pb_status
 note_theirs(struct pb_commit *c, bool *alone)
@@ -214,6 +239,7 @@ note_theirs(struct pb_commit *c, bool *alone)
 			return PB_ENOMEM;
 	}
 	list_fini(&c->found);
+	tidy(&c->theirs);
 	return PB_OK;
 }
 

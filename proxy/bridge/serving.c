@@ -230,6 +230,16 @@ do_pass(struct pb_bridge *b, struct pb_pop3_request *request)
 	pb_bridge_ask(b, PB_BRIDGE_CONNECT);
 }
 
+static void
+do_stls(struct pb_bridge *b)
+{
+	pb_bridge_answer(b, PB_REPLY_STLS, 0, 0);
+	if (b->state == PB_BRIDGE_ENDED)
+		return;
+	pb_bridge_enter(b, PB_BRIDGE_SECURING);
+	pb_bridge_ask(b, PB_BRIDGE_CLIENT_TLS);
+}
+
 void
 pb_bridge_do_request(struct pb_bridge *b, struct pb_pop3_request *request)
 {
@@ -238,6 +248,9 @@ pb_bridge_do_request(struct pb_bridge *b, struct pb_pop3_request *request)
 	switch (cmd->row->verb) {
 	case PB_POP3_PASS:
 		do_pass(b, request);
+		return;
+	case PB_POP3_STLS:
+		do_stls(b);
 		return;
 	case PB_POP3_QUIT:
 		do_quit(b);

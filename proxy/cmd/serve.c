@@ -30,25 +30,6 @@ reload(void *ctx)
 	return config;
 }
 
-/* TLS for POP3 clients is not there yet, so it must not look as if it were. */
-static bool
-has_only_plain_listeners(const struct pb_config *config)
-{
-	char text[PB_URL_TEXT_SIZE];
-	size_t i;
-
-	for (i = 0; i < config->listen.n; i++) {
-		if (config->listen.url[i].tls == PB_URL_TLS_NONE)
-			continue;
-		pb_url_format(&config->listen.url[i], text);
-		fprintf(stderr, "popbridge: %s: this version has no TLS for "
-		    "POP3 clients; listen on pop3+plain:// at an address that "
-		    "only your devices reach\n", text);
-		return false;
-	}
-	return true;
-}
-
 static int
 exit_status(enum pb_status st)
 {
@@ -74,8 +55,6 @@ pb_cmd_serve(int argc, char **argv)
 	if (st != PB_OK)
 		return st == PB_EOF ? EX_OK : EX_USAGE;
 	config = load(&source, &sink);
-	if (config != NULL && !has_only_plain_listeners(config))
-		pb_config_unref(&config);
 	if (config == NULL) {
 		pb_free_arguments(&source);
 		return EX_CONFIG;

@@ -245,7 +245,8 @@ bind_all(struct server *s, struct pb_listen_list *listen, int *sockets,
 }
 
 static void
-start_workers(struct server *s, size_t n_listeners, const int *sockets)
+start_workers(struct server *s, const struct pb_listen_list *listen,
+    const int *sockets)
 {
 	int own[PB_CONFIG_LISTEN_MAX];
 	unsigned w;
@@ -254,10 +255,11 @@ start_workers(struct server *s, size_t n_listeners, const int *sockets)
 	for (w = 0; w < s->n_workers; w++) {
 		struct pb_worker_options o = { .index = w + 1,
 			.locks = s->locks, .snapshot = s->snapshot,
-			.sockets = own, .n_sockets = n_listeners,
+			.sockets = own, .urls = listen->url,
+			.n_sockets = listen->n,
 			.evict = on_evict, .owner = s };
 
-		for (i = 0; i < n_listeners; i++)
+		for (i = 0; i < listen->n; i++)
 			own[i] = sockets[i * s->n_workers + w];
 		pb_check(pb_worker_new(&o, &s->workers[w]) == PB_OK);
 	}
@@ -293,7 +295,7 @@ open_all(struct server *s, struct pb_error *err)
 	*listen = config->listen;
 	st = bind_all(s, listen, sockets, err);
 	if (st == PB_OK) {
-		start_workers(s, listen->n, sockets);
+		start_workers(s, listen, sockets);
 		announce(s, listen);
 	}
 	if (st == PB_OK && config->ports_file[0] != '\0')

@@ -38,6 +38,8 @@ struct pb_session {
 	bool upstream_open;		/* the bridge knows of it */
 	bool securing;			/* a STARTTLS handshake is under way */
 	bool eof_told;
+	enum pb_pop3_tls client_tls;
+	bool client_handshake;		/* TLS with the client to be begun */
 	bool pumping;
 	enum session_state state;
 	uint64_t id;
@@ -89,6 +91,8 @@ log_summary(const struct pb_session *s)
 	    PB_LOG_NUM("removed", stats->removed),
 	    PB_LOG_NUM("octets", stats->octets),
 	    PB_LOG_NUM("ms", now_of(s) - s->started),
+	    PB_LOG_STR("tls", s->client.secured
+		? pb_tls_version(s->client.tls) : "none"),
 	    PB_LOG_STR("reason", stats->reason != NULL ? stats->reason
 						       : "aborted"));
 }
@@ -245,6 +249,9 @@ do_actions(struct pb_session *s)
 			s->securing = true;
 			pb_upstream_starttls(s->upstream);
 			break;
+		case PB_BRIDGE_CLIENT_TLS:
+			s->client_handshake = true;
+			break;
 		case PB_BRIDGE_LOCK:
 			pb_bridge_locked(&s->bridge, lock(s), now_of(s));
 			break;
@@ -270,7 +277,16 @@ serve_client(struct pb_session *s)
 
 	if (s->client.state == PB_STREAM_FAILED && !s->eof_told) {
 		s->eof_told = true;
+		if (s->client.tls != NULL && !s->client.secured)
+			pb_log(PB_LOG_INFO, "no TLS with the client",
+			    PB_LOG_STR("id", s->id_text),
+			    PB_LOG_STR("client", s->peer),
+			    PB_LOG_STR("why", s->client.error.text));
 		pb_bridge_client_gone(&s->bridge, now_of(s));
+		return true;
+	}
+	if (s->bridge.state == PB_BRIDGE_SECURING && s->client.secured) {
+		pb_bridge_client_secured(&s->bridge, now_of(s));
 		return true;
 	}
 	if (!pb_bridge_wants_client(&s->bridge))
@@ -357,6 +373,19 @@ serve_upstream(struct pb_session *s)
 	return upstream_came_up(s) || read_upstream(s);
 }
 
+/* What is said in the clear is with the kernel: TLS from here on. */
+static void
+secure_client(struct pb_session *s)
+{
+	struct pb_tls *tls = pb_tls_server(s->snapshot->client_tls);
+
+	s->client_handshake = false;
+	if (tls == NULL)
+		pb_bridge_stop(&s->bridge, "no memory for TLS", now_of(s));
+	else
+		pb_stream_start_tls(&s->client, tls);
+}
+
 /*
  * Hand over what waits.  The client gets the next octets when the last ones
  * are with the kernel: so no more than two buffers are ever full.  True when
@@ -365,11 +394,16 @@ serve_upstream(struct pb_session *s)
 static bool
 send_all(struct pb_session *s)
 {
-	bool sent = s->bridge.client_out.len > 0 &&
-	    pb_stream_unsent(&s->client) == 0;
+	bool may_send = pb_stream_unsent(&s->client) == 0 &&
+	    (s->client.tls == NULL || s->client.secured);
+	bool sent = s->bridge.client_out.len > 0 && may_send &&
+	    !(s->client_handshake && s->client_tls == PB_POP3_TLS_ACTIVE);
 
 	if (sent)
 		pb_stream_send(&s->client, &s->bridge.client_out);
+	if (s->client_handshake && pb_stream_unsent(&s->client) == 0 &&
+	    s->client.state == PB_STREAM_OPEN)
+		secure_client(s);
 	pb_bridge_client_flow(&s->bridge, pb_stream_unsent(&s->client),
 	    now_of(s));
 	if (s->upstream_open)
@@ -498,9 +532,24 @@ static const struct pb_stream_owner client_owner = {
 	.closed = on_client_closed,
 };
 
+static enum pb_pop3_tls
+tls_of(const struct pb_snapshot *snapshot, enum pb_url_tls listener)
+{
+	switch (listener) {
+	case PB_URL_TLS_IMMEDIATE:
+		return PB_POP3_TLS_ACTIVE;
+	case PB_URL_TLS_UPGRADE:
+		return PB_POP3_TLS_REQUIRED;
+	case PB_URL_TLS_NONE:
+		break;
+	}
+	return snapshot->client_tls != NULL ? PB_POP3_TLS_OFFERED
+					    : PB_POP3_TLS_NONE;
+}
+
 struct pb_session *
 pb_session_accept(struct pb_worker *worker, uv_stream_t *server,
-    struct pb_worker_entry *entry)
+    struct pb_worker_entry *entry, enum pb_url_tls tls)
 {
 	const struct pb_upstream_loop *loop = pb_worker_loop(worker);
 	struct pb_session *s = pb_alloc(sizeof(*s));
@@ -532,6 +581,9 @@ pb_session_accept(struct pb_worker *worker, uv_stream_t *server,
 		pb_stream_peer(&s->client, s->peer);
 	pb_bridge_init(&s->bridge, &s->snapshot->bridge, s->id_text, s->peer,
 	    now_of(s));
+	s->client_tls = tls_of(s->snapshot, tls);
+	s->client_handshake = s->client_tls == PB_POP3_TLS_ACTIVE;
+	pb_bridge_client_tls(&s->bridge, s->client_tls);
 	pb_log(PB_LOG_DEBUG, "client connected", PB_LOG_STR("id", s->id_text),
 	    PB_LOG_STR("client", s->peer));
 	pump(s);

@@ -8,6 +8,12 @@
  */
 #define STALL_MS (5 * 60 * 1000)
 
+/*
+ * The slowest device computes a handshake in seconds, and whoever stalls one
+ * holds a connection that nobody has logged in on.
+ */
+#define HANDSHAKE_MS (30 * 1000)
+
 #define SECONDS 1000
 
 static enum pb_imap_tls
@@ -34,7 +40,11 @@ pb_snapshot_new(struct pb_config *config, struct pb_snapshot **out,
 	if (s == NULL)
 		return PB_ENOMEM;
 	st = pb_tls_client_context(config->upstream_ca, &s->upstream_tls, err);
+	if (st == PB_OK && config->tls_cert[0] != '\0')
+		st = pb_tls_server_context(config->tls_cert, config->tls_key,
+		    &s->client_tls, err);
 	if (st != PB_OK) {
+		pb_tls_context_unref(&s->upstream_tls);
 		pb_free(s);
 		return st;
 	}
@@ -49,6 +59,7 @@ pb_snapshot_new(struct pb_config *config, struct pb_snapshot **out,
 		.upstream_ms = (uint64_t)config->upstream_timeout * SECONDS,
 		.connect_ms = (uint64_t)config->connect_timeout * SECONDS,
 		.stall_ms = STALL_MS,
+		.handshake_ms = HANDSHAKE_MS,
 	};
 	*out = s;
 	return PB_OK;
@@ -70,6 +81,7 @@ pb_snapshot_unref(struct pb_snapshot **sp)
 	if (s == NULL || --s->refs > 0)
 		return;
 	pb_tls_context_unref(&s->upstream_tls);
+	pb_tls_context_unref(&s->client_tls);
 	pb_config_unref(&s->config);
 	pb_free(s);
 }

@@ -102,47 +102,103 @@ load_trust(SSL_CTX *ssl, const char *ca_file)
 	return SSL_CTX_load_verify_file(ssl, ca_file) == 1;
 }
 
-enum pb_status
-pb_tls_client_context(const char *ca_file, struct pb_tls_context **ctxp,
-    struct pb_error *err)
+static enum pb_status
+file_error(const char *what, const char *file, struct pb_error *err)
 {
-	static const unsigned char alpn[] = { 4, 'i', 'm', 'a', 'p' };
+	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+
+	pb_error_set(err, PB_ERROR_PERMANENT, PB_SCOPE_ACCOUNT,
+	    "cannot load %s from %s: %s", what, file,
+	    reason != NULL ? reason : "unknown reason");
+	ERR_clear_error();
+	return PB_EINVAL;
+}
+
+/* What both sides have in common. */
+static struct pb_tls_context *
+new_context(const SSL_METHOD *side)
+{
 	struct pb_tls_context *ctx;
-	SSL_CTX *ssl;
 
 	ERR_clear_error();
 	if (method == NULL && !make_method())
-		return PB_ENOMEM;
-	ssl = SSL_CTX_new(TLS_client_method());
+		return NULL;
 	ctx = pb_alloc(sizeof(*ctx));
-	if (ssl == NULL || ctx == NULL) {
-		SSL_CTX_free(ssl);
+	if (ctx == NULL)
+		return NULL;
+	ctx->refs = 1;
+	ctx->ssl = SSL_CTX_new(side);
+	if (ctx->ssl == NULL) {
 		pb_free(ctx);
-		return PB_ENOMEM;
+		return NULL;
 	}
-	if (!load_trust(ssl, ca_file)) {
-		const char *reason = ERR_reason_error_string(
-		    ERR_peek_last_error());
-
-		pb_error_set(err, PB_ERROR_PERMANENT, PB_SCOPE_ACCOUNT,
-		    "cannot load CA certificates from %s: %s",
-		    ca_file[0] != '\0' ? ca_file : "the system's store",
-		    reason != NULL ? reason : "unknown reason");
-		ERR_clear_error();
-		SSL_CTX_free(ssl);
-		pb_free(ctx);
-		return PB_EINVAL;
-	}
-	SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION);
-	SSL_CTX_set_options(ssl, SSL_OP_NO_COMPRESSION |
+	SSL_CTX_set_min_proto_version(ctx->ssl, TLS1_2_VERSION);
+	SSL_CTX_set_options(ctx->ssl, SSL_OP_NO_COMPRESSION |
 	    SSL_OP_NO_RENEGOTIATION);
 	/* An idle connection should not hold two records' buffers. */
-	SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
-	SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER, NULL);
-	SSL_CTX_set_alpn_protos(ssl, alpn, sizeof(alpn));
-	ctx->ssl = ssl;
-	ctx->refs = 1;
-	*ctxp = ctx;
+	SSL_CTX_set_mode(ctx->ssl, SSL_MODE_RELEASE_BUFFERS);
+	return ctx;
+}
+
+enum pb_status
+pb_tls_client_context(const char *ca_file, struct pb_tls_context **out,
+    struct pb_error *err)
+{
+	static const unsigned char alpn[] = { 4, 'i', 'm', 'a', 'p' };
+	struct pb_tls_context *ctx = new_context(TLS_client_method());
+
+	if (ctx == NULL)
+		return PB_ENOMEM;
+	if (!load_trust(ctx->ssl, ca_file)) {
+		pb_tls_context_unref(&ctx);
+		return file_error("CA certificates", ca_file[0] != '\0'
+		    ? ca_file : "the system's store", err);
+	}
+	SSL_CTX_set_verify(ctx->ssl, SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_alpn_protos(ctx->ssl, alpn, sizeof(alpn));
+	*out = ctx;
+	return PB_OK;
+}
+
+static int
+choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+    const unsigned char *in, unsigned in_len, void *arg)
+{
+	static const unsigned char ours[] = { 4, 'p', 'o', 'p', '3' };
+	unsigned char *chosen;
+
+	(void)ssl;
+	(void)arg;
+	if (SSL_select_next_proto(&chosen, out_len, ours, sizeof(ours), in,
+	    in_len) != OPENSSL_NPN_NEGOTIATED)
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
+	*out = chosen;
+	return SSL_TLSEXT_ERR_OK;
+}
+
+enum pb_status
+pb_tls_server_context(const char *cert_file, const char *key_file,
+    struct pb_tls_context **out, struct pb_error *err)
+{
+	struct pb_tls_context *ctx = new_context(TLS_server_method());
+	enum pb_status st = PB_OK;
+
+	if (ctx == NULL)
+		return PB_ENOMEM;
+	SSL_CTX_set_options(ctx->ssl, SSL_OP_CIPHER_SERVER_PREFERENCE);
+	if (SSL_CTX_use_certificate_chain_file(ctx->ssl, cert_file) != 1)
+		st = file_error("the certificate", cert_file, err);
+	else if (SSL_CTX_use_PrivateKey_file(ctx->ssl, key_file,
+	    SSL_FILETYPE_PEM) != 1)
+		st = file_error("the private key", key_file, err);
+	else if (SSL_CTX_check_private_key(ctx->ssl) != 1)
+		st = file_error("a key for the certificate", key_file, err);
+	if (st != PB_OK) {
+		pb_tls_context_unref(&ctx);
+		return st;
+	}
+	SSL_CTX_set_alpn_select_cb(ctx->ssl, choose_protocol, NULL);
+	*out = ctx;
 	return PB_OK;
 }
 
@@ -180,8 +236,8 @@ expect_host(SSL *ssl, const char *host, bool is_address)
 	    SSL_set_tlsext_host_name(ssl, name) == 1;
 }
 
-struct pb_tls *
-pb_tls_client(struct pb_tls_context *ctx, const char *host, bool is_address)
+static struct pb_tls *
+new_engine(struct pb_tls_context *ctx)
 {
 	struct pb_tls *tls = pb_alloc(sizeof(*tls));
 	BIO *bio = tls != NULL ? BIO_new(method) : NULL;
@@ -199,9 +255,29 @@ pb_tls_client(struct pb_tls_context *ctx, const char *host, bool is_address)
 		return NULL;
 	}
 	SSL_set_bio(tls->ssl, bio, bio);
+	return tls;
+}
+
+struct pb_tls *
+pb_tls_client(struct pb_tls_context *ctx, const char *host, bool is_address)
+{
+	struct pb_tls *tls = new_engine(ctx);
+
+	if (tls == NULL)
+		return NULL;
 	SSL_set_connect_state(tls->ssl);
 	if (!expect_host(tls->ssl, host, is_address))
 		pb_tls_free(&tls);
+	return tls;
+}
+
+struct pb_tls *
+pb_tls_server(struct pb_tls_context *ctx)
+{
+	struct pb_tls *tls = new_engine(ctx);
+
+	if (tls != NULL)
+		SSL_set_accept_state(tls->ssl);
 	return tls;
 }
 

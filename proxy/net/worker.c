@@ -25,6 +25,12 @@ struct note {
 	struct note *next;
 };
 
+struct listener {
+	uv_tcp_t tcp;
+	struct pb_worker *worker;	/* borrowed: it owns the listener */
+	enum pb_url_tls tls;
+};
+
 struct pb_worker {
 	unsigned index;
 	uv_thread_t thread;
@@ -37,7 +43,7 @@ struct pb_worker {
 	struct pb_snapshot *snapshot;	/* shared */
 	void (*evict)(void *owner, uint64_t session_id);
 	void *owner;
-	uv_tcp_t *listeners;		/* own */
+	struct listener *listeners;	/* own */
 	size_t n_listeners;
 	struct pb_worker_entry *sessions; /* own */
 	uint64_t last_session;
@@ -95,7 +101,8 @@ pb_worker_session_gone(struct pb_worker *w, struct pb_worker_entry *entry)
 static void
 on_connection(uv_stream_t *server, int status)
 {
-	struct pb_worker *w = server->data;
+	struct listener *listener = server->data;
+	struct pb_worker *w = listener->worker;
 	struct pb_worker_entry *entry;
 
 	if (status != 0) {
@@ -109,7 +116,7 @@ on_connection(uv_stream_t *server, int status)
 		    PB_LOG_STR("what", "accept"));
 		return;
 	}
-	entry->session = pb_session_accept(w, server, entry);
+	entry->session = pb_session_accept(w, server, entry, listener->tls);
 	if (entry->session == NULL)
 		pb_free(entry);
 	else
@@ -122,8 +129,10 @@ stop_listening(struct pb_worker *w)
 	size_t i;
 
 	for (i = 0; i < w->n_listeners; i++) {
-		if (!uv_is_closing((uv_handle_t *)&w->listeners[i]))
-			uv_close((uv_handle_t *)&w->listeners[i], NULL);
+		uv_handle_t *handle = (uv_handle_t *)&w->listeners[i].tcp;
+
+		if (!uv_is_closing(handle))
+			uv_close(handle, NULL);
 	}
 }
 
@@ -262,15 +271,17 @@ run(void *arg)
 }
 
 static int
-listen_on(struct pb_worker *w, size_t i, int fd)
+listen_on(struct pb_worker *w, size_t i, int fd, enum pb_url_tls tls)
 {
-	uv_tcp_t *tcp = &w->listeners[i];
+	uv_tcp_t *tcp = &w->listeners[i].tcp;
 	int r = uv_tcp_init(&w->uv, tcp);
 
 	if (r != 0)
 		return r;
 	w->n_listeners = i + 1;
-	tcp->data = w;
+	tcp->data = &w->listeners[i];
+	w->listeners[i].worker = w;
+	w->listeners[i].tls = tls;
 	r = uv_tcp_open(tcp, fd);
 	return r != 0 ? r : uv_listen((uv_stream_t *)tcp, BACKLOG,
 	    on_connection);
@@ -290,7 +301,7 @@ open_loop(struct pb_worker *w, const struct pb_worker_options *o)
 	    w->loop.writer == NULL || w->listeners == NULL)
 		return PB_ENOMEM;
 	for (i = 0; i < o->n_sockets; i++) {
-		if (listen_on(w, i, o->sockets[i]) != 0)
+		if (listen_on(w, i, o->sockets[i], o->urls[i].tls) != 0)
 			return PB_EIO;
 	}
 	return PB_OK;

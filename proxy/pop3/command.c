@@ -16,6 +16,8 @@ static const struct pb_pop3_verb_row verbs[] = {
 	{ "RETR", PB_POP3_RETR, PB_POP3_ARGS_MSGNO, TRAN, false, NULL },
 	{ "RSET", PB_POP3_RSET, PB_POP3_ARGS_NONE, TRAN, false, NULL },
 	{ "STAT", PB_POP3_STAT, PB_POP3_ARGS_NONE, TRAN, false, NULL },
+	{ "STLS", PB_POP3_STLS, PB_POP3_ARGS_NONE, AUTH, false,
+	    "STLS" },
 	{ "TOP", PB_POP3_TOP, PB_POP3_ARGS_MSGNO_LINES, TRAN, false, "TOP" },
 	{ "UIDL", PB_POP3_UIDL, PB_POP3_ARGS_OPT_MSGNO, TRAN, false, "UIDL" },
 	{ "USER", PB_POP3_USER, PB_POP3_ARGS_TEXT, AUTH, false, "USER" },

@@ -22,6 +22,7 @@ struct row {
 static const struct row rows[] = {
 	POSITIVE(PB_REPLY_GREETING, "popbridge ready"),
 	POSITIVE(PB_REPLY_CAPA, "capability list follows"),
+	POSITIVE(PB_REPLY_STLS, "begin TLS now"),
 	POSITIVE(PB_REPLY_USER, "send PASS"),
 	POSITIVE(PB_REPLY_LOGGED_IN, "logged in"),
 	POSITIVE(PB_REPLY_NOOP, "still here"),
@@ -40,6 +41,8 @@ static const struct row rows[] = {
 	NEGATIVE(PB_REPLY_WRONG_ARGUMENTS, "wrong arguments for this command"),
 	NEGATIVE(PB_REPLY_WRONG_STATE, "this command is not valid now"),
 	NEGATIVE(PB_REPLY_USER_FIRST, "send USER first"),
+	CODED(PB_REPLY_STLS_FIRST, "AUTH", "log in after STLS only"),
+	NEGATIVE(PB_REPLY_NO_STLS, "TLS cannot be begun now"),
 	NEGATIVE(PB_REPLY_LINE_TOO_LONG, "command line too long"),
 	CODED(PB_REPLY_BAD_LOGIN_OCTETS, "AUTH",
 	    "user name or password has a character that no mail server takes"),
@@ -102,7 +105,7 @@ pb_pop3_reply(struct pb_buffer *out, enum pb_pop3_reply reply, uint64_t n,
 }
 
 enum pb_status
-pb_pop3_reply_capa_lines(struct pb_buffer *out)
+pb_pop3_reply_capa_lines(struct pb_buffer *out, bool user, bool stls)
 {
 	unsigned verb;
 
@@ -110,6 +113,9 @@ pb_pop3_reply_capa_lines(struct pb_buffer *out)
 		const char *capa = pb_pop3_verb_row(verb)->capa;
 		enum pb_status st = PB_OK;
 
+		if ((verb == PB_POP3_USER && !user) ||
+		    (verb == PB_POP3_STLS && !stls))
+			continue;
 		if (capa != NULL)
 			st = pb_buffer_printf(out, "%s\r\n", capa);
 		if (st != PB_OK)

@@ -48,6 +48,25 @@ pb_pop3_session_answered(struct pb_pop3_session *s, bool failed)
 	s->errors = failed ? s->errors + 1 : 0;
 }
 
+void
+pb_pop3_session_secured(struct pb_pop3_session *s)
+{
+	pb_check(s->state == PB_POP3_AUTHORIZATION);
+	s->tls = PB_POP3_TLS_ACTIVE;
+	s->user_len = 0;
+	s->errors = 0;
+	pb_wipe(s->user, sizeof(s->user));
+	pb_wipe(s->line, sizeof(s->line));
+	s->line_len = 0;
+}
+
+static bool
+may_begin_tls(const struct pb_pop3_session *s)
+{
+	return s->state == PB_POP3_AUTHORIZATION &&
+	    (s->tls == PB_POP3_TLS_OFFERED || s->tls == PB_POP3_TLS_REQUIRED);
+}
+
 /*
  * Move octets of one line into s->line.  True when the line is complete;
  * *too_long when it did not fit and what is kept of it is of no use.
@@ -128,12 +147,19 @@ dispatch(struct pb_pop3_session *s, struct pb_pop3_request *request,
 
 	if ((cmd->row->states & (unsigned)s->state) == 0)
 		return refuse(s, out, PB_REPLY_WRONG_STATE);
+	if (s->tls == PB_POP3_TLS_REQUIRED &&
+	    (cmd->row->verb == PB_POP3_USER || cmd->row->verb == PB_POP3_PASS))
+		return refuse(s, out, PB_REPLY_STLS_FIRST);
 	switch (cmd->row->verb) {
 	case PB_POP3_CAPA:
 		st = answer(s, out, PB_REPLY_CAPA);
-		return st == PB_OK ? pb_pop3_reply_capa_lines(out) : st;
+		return st == PB_OK ? pb_pop3_reply_capa_lines(out,
+		    s->tls != PB_POP3_TLS_REQUIRED, may_begin_tls(s)) : st;
 	case PB_POP3_NOOP:
 		return answer(s, out, PB_REPLY_NOOP);
+	case PB_POP3_STLS:
+		return may_begin_tls(s) ? PB_AGAIN
+					: refuse(s, out, PB_REPLY_NO_STLS);
 	case PB_POP3_USER:
 		return take_user(s, cmd->text, out);
 	case PB_POP3_PASS:

@@ -919,7 +919,7 @@ def test_the_summary_of_a_session(dovecot, bridge, account, connect):
     assert re.fullmatch(
         r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z info session ended "
         r"id=\S+ user=%s client=127\.0\.0\.1:\d+ retr=2 top=1 dele=1 "
-        r"removed=1 octets=337 ms=\d+ reason=quit" % account.name, line)
+        r"removed=1 octets=337 ms=\d+ (tls=none )?reason=quit" % account.name, line)
 
 
 def test_the_log_as_json(dovecot, start_bridge, account, connect):

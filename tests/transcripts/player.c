@@ -243,6 +243,12 @@ option(struct player *p, const char *word)
 		o->tls = PB_IMAP_TLS_STARTTLS;
 	else if (strcmp(word, "plain") == 0)
 		o->tls = PB_IMAP_TLS_NONE;
+	else if (strcmp(word, "client-tls=offered") == 0)
+		p->edge.client_tls = PB_POP3_TLS_OFFERED;
+	else if (strcmp(word, "client-tls=required") == 0)
+		p->edge.client_tls = PB_POP3_TLS_REQUIRED;
+	else if (strcmp(word, "client-tls=active") == 0)
+		p->edge.client_tls = PB_POP3_TLS_ACTIVE;
 	else if (strcmp(word, "lock") == 0)
 		o->lock = true;
 	else if (strcmp(word, "mark-seen") == 0)
@@ -327,6 +333,10 @@ answer_action(struct player *p, const char *event)
 		if (!e->starttls_asked)
 			failed(p, "no handshake was asked for");
 		pbt_edge_secured(e);
+	} else if (strcmp(event, "client secured") == 0) {
+		if (!e->client_tls_asked)
+			failed(p, "no TLS with the client was asked for");
+		pbt_edge_client_secured(e);
 	} else if (strncmp(event, "lock ", 5) == 0) {
 		if (!e->lock_asked)
 			failed(p, "no lock was asked for");

@@ -48,10 +48,12 @@ struct pb_bridge_options {
 	uint64_t upstream_ms;	/* for each answer of the server */
 	uint64_t connect_ms;	/* until there is a connection, TLS included */
 	uint64_t stall_ms;	/* for a client that does not read */
+	uint64_t handshake_ms;	/* for TLS with the client */
 };
 
 enum pb_bridge_state {
 	PB_BRIDGE_COMMAND,	/* the client's turn */
+	PB_BRIDGE_SECURING,	/* TLS with the client */
 	PB_BRIDGE_CONNECTING,
 	PB_BRIDGE_LOGIN,
 	PB_BRIDGE_LOCKING,
@@ -68,6 +70,7 @@ enum pb_bridge_action {
 	PB_BRIDGE_CONNECT,	/* then _connected or _upstream_lost */
 	PB_BRIDGE_STARTTLS,	/* then _secured or _upstream_lost */
 	PB_BRIDGE_LOCK,		/* then _locked */
+	PB_BRIDGE_CLIENT_TLS,	/* behind client_out; then _client_secured */
 	PB_BRIDGE_DROP_UPSTREAM, /* send what is in its out, then close it */
 	PB_BRIDGE_END,		/* the last one */
 };
@@ -115,6 +118,15 @@ void pb_bridge_init(struct pb_bridge *b,
 		    const struct pb_bridge_options *options, const char *id,
 		    const char *peer, uint64_t now);
 void pb_bridge_fini(struct pb_bridge *b);
+
+/*
+ * How the client's connection stands to TLS, right after _init: offered or
+ * required by STLS, or active.  Active means that the edge does a handshake
+ * first, before anything is sent, and then calls _client_secured.
+ */
+void pb_bridge_client_tls(struct pb_bridge *b, enum pb_pop3_tls tls);
+/* A handshake with the client is done. */
+void pb_bridge_client_secured(struct pb_bridge *b, uint64_t now);
 
 /*
  * Octets of the client, of the server.  Taken from the front of *in while

@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "popbridge/service/url.h"
+
 /*
  * One POP3 client at the edge: its stream, the upstream it is served from, and
  * the bridge between the two.  A session owns itself: it frees itself when its
@@ -16,12 +18,14 @@ struct pb_session;
 
 /*
  * Accept a client from a listening socket.  `entry` is the worker's place for
- * it, handed back to pb_worker_session_gone at the end.  NULL: it could not be
- * accepted, what is to be said is in the log.
+ * it, handed back to pb_worker_session_gone at the end; `tls` is what the
+ * listener's URL asks for.  NULL: it could not be accepted, what is to be said
+ * is in the log.
  */
 struct pb_session *pb_session_accept(struct pb_worker *worker,
 				     uv_stream_t *server,
-				     struct pb_worker_entry *entry);
+				     struct pb_worker_entry *entry,
+				     enum pb_url_tls tls);
 
 /* Ids are never used twice; the worker's number is in the upper 16 bits. */
 uint64_t pb_session_id(const struct pb_session *s);

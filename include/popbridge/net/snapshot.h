@@ -16,6 +16,7 @@ struct pb_snapshot {
 	_Atomic unsigned refs;
 	struct pb_config *config;		/* shared */
 	struct pb_tls_context *upstream_tls;	/* shared */
+	struct pb_tls_context *client_tls;	/* shared; NULL: no certificate */
 	struct pb_bridge_options bridge;
 };
 

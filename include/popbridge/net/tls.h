@@ -28,6 +28,15 @@ struct pb_tls;
 enum pb_status pb_tls_client_context(const char *ca_file,
 				     struct pb_tls_context **ctx,
 				     struct pb_error *err) PB_MUST_CHECK;
+/*
+ * For POP3 clients: TLS 1.2 at least, with this certificate chain and key.  A
+ * client that offers protocols (ALPN) and not "pop3" is refused: it meant
+ * another service, or somebody wants it to (ALPACA).  Reads files.  As above.
+ */
+enum pb_status pb_tls_server_context(const char *cert_file,
+				     const char *key_file,
+				     struct pb_tls_context **ctx,
+				     struct pb_error *err) PB_MUST_CHECK;
 struct pb_tls_context *pb_tls_context_ref(struct pb_tls_context *ctx);
 void pb_tls_context_unref(struct pb_tls_context **ctx);
 
@@ -40,6 +49,8 @@ void pb_tls_context_unref(struct pb_tls_context **ctx);
  */
 struct pb_tls *pb_tls_client(struct pb_tls_context *ctx, const char *host,
 			     bool is_address);
+/* The server side of a connection.  NULL: no memory. */
+struct pb_tls *pb_tls_server(struct pb_tls_context *ctx);
 void pb_tls_free(struct pb_tls **tls);
 
 /* Cipher text to send. */

@@ -1,6 +1,7 @@
 #ifndef PB_POP3_REPLY_H
 #define PB_POP3_REPLY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "popbridge/base/buffer.h"
@@ -20,6 +21,7 @@ enum pb_pop3_reply {
 	/* positive; (n) and (n, m) are the numbers the text shows */
 	PB_REPLY_GREETING,
 	PB_REPLY_CAPA,		/* multi-line follows */
+	PB_REPLY_STLS,
 	PB_REPLY_USER,
 	PB_REPLY_LOGGED_IN,
 	PB_REPLY_NOOP,
@@ -39,6 +41,8 @@ enum pb_pop3_reply {
 	PB_REPLY_WRONG_ARGUMENTS,
 	PB_REPLY_WRONG_STATE,
 	PB_REPLY_USER_FIRST,
+	PB_REPLY_STLS_FIRST,	/* no login in the clear here */
+	PB_REPLY_NO_STLS,	/* there is no TLS here, or it is on */
 	PB_REPLY_LINE_TOO_LONG,
 	PB_REPLY_BAD_LOGIN_OCTETS, /* CR, LF or NUL in name or password */
 	PB_REPLY_NO_SUCH_MESSAGE,
@@ -63,8 +67,12 @@ enum pb_pop3_reply {
 enum pb_status pb_pop3_reply(struct pb_buffer *out, enum pb_pop3_reply reply,
 			     uint64_t n, uint64_t m) PB_MUST_CHECK;
 
-/* Lines of multi-line replies, and what ends them. */
-enum pb_status pb_pop3_reply_capa_lines(struct pb_buffer *out) PB_MUST_CHECK;
+/*
+ * Lines of multi-line replies, and what ends them.  CAPA tells whether a client
+ * may log in by USER and PASS now, and whether it may upgrade by STLS.
+ */
+enum pb_status pb_pop3_reply_capa_lines(struct pb_buffer *out, bool user,
+					bool stls) PB_MUST_CHECK;
 enum pb_status pb_pop3_reply_list_line(struct pb_buffer *out, uint32_t msgno,
 				       uint64_t octets) PB_MUST_CHECK;
 enum pb_status pb_pop3_reply_uidl_line(struct pb_buffer *out, uint32_t msgno,

@@ -34,8 +34,17 @@
 /* A user name; a line holds no longer one. */
 #define PB_POP3_USER_MAX PB_POP3_LINE_MAX
 
+/* TLS between the client and us (RFC 2595). */
+enum pb_pop3_tls {
+	PB_POP3_TLS_NONE,	/* there is none, and logins are allowed */
+	PB_POP3_TLS_OFFERED,	/* by STLS; logins are allowed before */
+	PB_POP3_TLS_REQUIRED,	/* by STLS; no login before */
+	PB_POP3_TLS_ACTIVE,
+};
+
 struct pb_pop3_session {
 	enum pb_pop3_state state;
+	enum pb_pop3_tls tls;
 	unsigned errors;		/* in a row */
 	size_t line_len;
 	size_t skipped;			/* of a line that is too long */
@@ -50,19 +59,27 @@ struct pb_pop3_request {
 	struct pb_secret password;	/* PASS: the receiver's to clear */
 };
 
-/* Starts in AUTHORIZATION and appends the greeting to out. */
+/*
+ * Starts in AUTHORIZATION, with PB_POP3_TLS_NONE, and appends the greeting to
+ * out.
+ */
 enum pb_status pb_pop3_session_init(struct pb_pop3_session *s,
 				    struct pb_buffer *out) PB_MUST_CHECK;
 /* Wipes what it knows of the client. */
 void pb_pop3_session_fini(struct pb_pop3_session *s);
 
 /*
+ * TLS is on: what came before it, anybody may have said, and is forgotten.
+ */
+void pb_pop3_session_secured(struct pb_pop3_session *s);
+
+/*
  * Take octets from the front of *in up to the next request; answers of the
  * session's own go to out, at most until it holds `high` octets.
  *
  * PB_OK      *request is filled; its text is valid until the next call.
- *            Requests are PASS (login with s->user), QUIT, and every verb of
- *            the TRANSACTION state but NOOP.
+ *            Requests are PASS (login with s->user), STLS, QUIT, and every
+ *            verb of the TRANSACTION state but NOOP.
  * PB_AGAIN   all of *in is taken, or out is full (then *in is not empty).
  * PB_EOF     too many errors: the session is CLOSED; send what is in out.
  * PB_ENOMEM, PB_ETOOBIG  out's failure, or no room for the password.

@@ -483,6 +483,25 @@ every_failing_allocation_leaves_a_session_that_can_end(void **state)
 	}
 }
 
+static void
+octets_in_the_clear_behind_stls_end_the_session(void **state)
+{
+	struct pb_slice in = pb_slice_str("STLS\r\nUSER mallory\r\n");
+	struct pb_bridge b;
+
+	(void)state;
+	pb_bridge_init(&b, &usual, "s1", "192.0.2.7", 1);
+	pb_bridge_client_tls(&b, PB_POP3_TLS_OFFERED);
+	pb_bridge_client_in(&b, &in, 2);
+	assert_int_equal(b.state, PB_BRIDGE_ENDED);
+	assert_string_equal(b.stats.reason,
+	    "octets in the clear behind STLS");
+	while (b.actions != 0)
+		assert_int_not_equal(pb_bridge_next_action(&b),
+		    PB_BRIDGE_CLIENT_TLS);
+	pb_bridge_fini(&b);
+}
+
 int
 main(void)
 {
@@ -509,6 +528,8 @@ main(void)
 		cmocka_unit_test(words_of_the_server_never_reach_the_client),
 		cmocka_unit_test(
 		    every_failing_allocation_leaves_a_session_that_can_end),
+		cmocka_unit_test(
+		    octets_in_the_clear_behind_stls_end_the_session),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -86,7 +86,8 @@ verbs_are_legal_in_the_states_of_the_rfc(void **state)
 		const struct pb_pop3_verb_row *row = pb_pop3_verb_row(verb);
 		unsigned want = tran;
 
-		if (verb == PB_POP3_USER || verb == PB_POP3_PASS)
+		if (verb == PB_POP3_USER || verb == PB_POP3_PASS ||
+		    verb == PB_POP3_STLS)
 			want = auth;
 		if (verb == PB_POP3_QUIT || verb == PB_POP3_CAPA)
 			want = auth | tran;

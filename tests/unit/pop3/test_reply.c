@@ -155,7 +155,7 @@ capa_announces_what_is_there(void **state)
 
 	(void)state;
 	pb_buffer_init(&out, 4096);
-	assert_int_equal(pb_pop3_reply_capa_lines(&out), PB_OK);
+	assert_int_equal(pb_pop3_reply_capa_lines(&out, true, false), PB_OK);
 	ASSERT_TEXT(pb_buffer_slice(&out),
 	    "TOP\r\nUIDL\r\nUSER\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\n"
 	    "PIPELINING\r\nIMPLEMENTATION popbridge-" PB_VERSION "\r\n.\r\n");

@@ -13,7 +13,8 @@ pbt_edge_init(struct pbt_edge *e)
 	*e = (struct pbt_edge){ .now = 1000 };
 	e->options = (struct pb_bridge_options){ .mailbox = "INBOX",
 		.tls = PB_IMAP_TLS_IMPLICIT, .idle_ms = 10 * MINUTE,
-		.upstream_ms = 60 * MINUTE, .connect_ms = 60 * MINUTE,
+		.handshake_ms = 30 * 1000, .upstream_ms = 60 * MINUTE,
+		.connect_ms = 60 * MINUTE,
 		.stall_ms = 60 * MINUTE };
 	pb_buffer_init(&e->from_client, PEER_MAX);
 	pb_buffer_init(&e->from_upstream, PEER_MAX);
@@ -83,6 +84,9 @@ forget_upstream(struct pbt_edge *e)
 static bool
 flush_client(struct pbt_edge *e)
 {
+	/* Nothing is said before the handshake that TLS begins with. */
+	if (e->client_tls_asked && e->client_tls == PB_POP3_TLS_ACTIVE)
+		return false;
 	if (e->client_stopped) {
 		pb_bridge_client_flow(&e->bridge, e->bridge.client_out.len,
 		    e->now);
@@ -109,6 +113,10 @@ do_action(struct pbt_edge *e, enum pb_bridge_action action)
 	case PB_BRIDGE_STARTTLS:
 		pb_check(e->has_imap && !e->starttls_asked);
 		e->starttls_asked = true;
+		return;
+	case PB_BRIDGE_CLIENT_TLS:
+		pb_check(!e->client_tls_asked);
+		e->client_tls_asked = true;
 		return;
 	case PB_BRIDGE_LOCK:
 		pb_check(!e->lock_asked);
@@ -189,6 +197,8 @@ void
 pbt_edge_start(struct pbt_edge *e)
 {
 	pb_bridge_init(&e->bridge, &e->options, "s1", "192.0.2.7", e->now);
+	pb_bridge_client_tls(&e->bridge, e->client_tls);
+	e->client_tls_asked = e->client_tls == PB_POP3_TLS_ACTIVE;
 	pump(e);
 }
 
@@ -259,6 +269,15 @@ pbt_edge_secured(struct pbt_edge *e)
 	pb_check(e->starttls_asked);
 	e->starttls_asked = false;
 	pb_bridge_secured(&e->bridge, e->now);
+	pump(e);
+}
+
+void
+pbt_edge_client_secured(struct pbt_edge *e)
+{
+	pb_check(e->client_tls_asked);
+	e->client_tls_asked = false;
+	pb_bridge_client_secured(&e->bridge, e->now);
 	pump(e);
 }
 

@@ -29,6 +29,8 @@ struct pbt_edge {
 	bool client_eof_told;
 	bool connect_asked;		/* actions that wait for an answer */
 	bool starttls_asked;
+	bool client_tls_asked;
+	enum pb_pop3_tls client_tls;	/* before start: as the listener says */
 	bool lock_asked;
 	unsigned drops;			/* connections that it closed */
 	bool ended;
@@ -50,6 +52,7 @@ void pbt_edge_connected(struct pbt_edge *e);
 void pbt_edge_refused(struct pbt_edge *e, enum pb_error_kind kind,
 		      const char *why);
 void pbt_edge_secured(struct pbt_edge *e);
+void pbt_edge_client_secured(struct pbt_edge *e);
 void pbt_edge_locked(struct pbt_edge *e, bool granted);
 
 void pbt_edge_upstream_eof(struct pbt_edge *e);

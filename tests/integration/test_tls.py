@@ -1,0 +1,218 @@
+"""TLS with POP3 clients: from the first octet, by STLS, and what is refused."""
+
+import poplib
+import socket
+import ssl
+import subprocess
+
+import pytest
+
+import proxy
+import sandbox
+from conftest import until
+
+MESSAGE = b"Subject: over TLS\r\n\r\nhello\r\n"
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    directory = str(tmp_path_factory.mktemp("certificates"))
+    sandbox.make_certificates(directory)
+    return directory
+
+
+@pytest.fixture
+def bridge(binary, dovecot, certificates):
+    bridge = proxy.Popbridge(
+        binary, "imap+plain://%s:%d" % (dovecot.address, dovecot.imap_port),
+        "--tls-cert", certificates + "/server.pem",
+        "--tls-key", certificates + "/server.key",
+        listen=("pop3s://127.0.0.1:0", "pop3://127.0.0.1:0",
+                "pop3+plain://127.0.0.1:0"))
+    yield bridge
+    status = bridge.stop()
+    log = bridge.log()
+    print(log)
+    bridge.close()
+    assert status == 0
+    assert "Sanitizer" not in log and "runtime error" not in log
+
+
+def context(certificates, **versions):
+    trusted = ssl.create_default_context(cafile=certificates + "/ca.pem")
+    for name, version in versions.items():
+        setattr(trusted, name, version)
+    return trusted
+
+
+def wrapped(bridge, trusted):
+    return trusted.wrap_socket(
+        socket.create_connection(bridge.ports[0], 30),
+        server_hostname="localhost")
+
+
+def read_mail(client, account):
+    client.user(account.name)
+    client.pass_(account.password)
+    assert client.stat() == (1, len(MESSAGE))
+    assert b"\r\n".join(client.retr(1)[1]) + b"\r\n" == MESSAGE
+    assert client.quit().startswith(b"+OK")
+
+
+def test_mail_is_read_with_tls_from_the_first_octet(
+        dovecot, bridge, account, certificates):
+    dovecot.deliver(account, MESSAGE)
+    host, port = bridge.ports[0]
+    read_mail(poplib.POP3_SSL("localhost", port,
+                              context=context(certificates)), account)
+    assert "tls=TLSv1.3" in bridge.log()
+
+
+@pytest.mark.parametrize("listener", [1, 2])
+def test_mail_is_read_after_stls(dovecot, bridge, account, certificates,
+                                 listener):
+    dovecot.deliver(account, MESSAGE)
+    client = poplib.POP3("localhost", bridge.ports[listener][1], 30)
+    assert "STLS" in client.capa()
+    client.stls(context(certificates))
+    assert "STLS" not in client.capa()
+    assert "USER" in client.capa()
+    read_mail(client, account)
+
+
+def test_no_password_is_taken_in_the_clear_where_stls_is_required(
+        bridge, account):
+    client = poplib.POP3("localhost", bridge.ports[1][1], 30)
+    assert "USER" not in client.capa()
+    with pytest.raises(poplib.error_proto, match="AUTH"):
+        client.user(account.name)
+    client.close()
+
+
+def test_curl_reads_mail_over_both(dovecot, bridge, account, certificates):
+    dovecot.deliver(account, MESSAGE)
+    for scheme, (_, port), extra in (("pop3s", bridge.ports[0], ()),
+                                     ("pop3", bridge.ports[1],
+                                      ("--ssl-reqd",))):
+        done = subprocess.run(
+            ["curl", "-s", "-S", "--cacert", certificates + "/ca.pem", *extra,
+             "-u", "%s:%s" % (account.name, account.password),
+             "%s://localhost:%d/1" % (scheme, port)],
+            capture_output=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == MESSAGE
+
+
+@pytest.mark.parametrize("segments", [
+    (b"STLS\r\nUSER mallory\r\n",), (b"STLS\r\n", b"USER mallory\r\n")])
+def test_octets_in_the_clear_behind_stls_are_never_obeyed(bridge, segments):
+    with socket.create_connection(bridge.ports[2], 30) as s:
+        stream = s.makefile("rb")
+        stream.readline()
+        for segment in segments:
+            s.sendall(segment)
+            if segment is not segments[-1]:
+                assert stream.readline().startswith(b"+OK")
+        try:
+            rest = stream.read()
+        except ConnectionResetError:
+            rest = b""
+        assert b"send PASS" not in rest
+    until(lambda: "session ended" in bridge.log(), "the end of the session")
+
+
+def test_a_client_of_another_protocol_is_refused(bridge, certificates):
+    trusted = context(certificates)
+    trusted.set_alpn_protocols(["h2", "http/1.1"])
+    with pytest.raises(ssl.SSLError):
+        wrapped(bridge, trusted)
+    trusted.set_alpn_protocols(["imap", "pop3"])
+    with wrapped(bridge, trusted) as s:
+        assert s.selected_alpn_protocol() == "pop3"
+        assert s.recv(100).startswith(b"+OK")
+
+
+def test_tls_1_2_is_the_oldest_that_is_spoken(bridge, certificates):
+    new = context(certificates, maximum_version=ssl.TLSVersion.TLSv1_2)
+    with wrapped(bridge, new) as s:
+        assert s.version() == "TLSv1.2"
+    old = context(certificates, minimum_version=ssl.TLSVersion.TLSv1,
+                  maximum_version=ssl.TLSVersion.TLSv1_1)
+    old.set_ciphers("DEFAULT@SECLEVEL=0")
+    with pytest.raises(ssl.SSLError):
+        wrapped(bridge, old)
+
+
+@pytest.mark.parametrize("listener, octets", [
+    (0, b"USER max\r\nPASS geheim\r\n"), (0, b"GET / HTTP/1.0\r\n\r\n"),
+    (0, b"\0" * 5000)])
+def test_who_speaks_no_tls_hears_no_pop3(bridge, listener, octets):
+    with socket.create_connection(bridge.ports[listener], 30) as s:
+        s.sendall(octets)
+        heard = b""
+        try:
+            while True:
+                more = s.recv(1000)
+                if not more:
+                    break
+                heard += more
+        except ConnectionResetError:
+            pass
+        assert b"OK" not in heard and b"ERR" not in heard
+    until(lambda: "session ended" in bridge.log(), "the end of the session")
+
+
+def test_tls_on_a_plain_port_is_one_error_at_most(bridge, certificates):
+    trusted = context(certificates)
+    raw = socket.create_connection(bridge.ports[2], 30)
+    with pytest.raises(ssl.SSLError):
+        trusted.wrap_socket(raw, server_hostname="localhost")
+
+
+def test_a_new_certificate_is_used_after_a_reload(
+        binary, dovecot, tmp_path, account):
+    directory = str(tmp_path)
+    sandbox.make_certificates(directory)
+    bridge = proxy.Popbridge(
+        binary, "imap+plain://%s:%d" % (dovecot.address, dovecot.imap_port),
+        "--tls-cert", directory + "/server.pem",
+        "--tls-key", directory + "/server.key",
+        listen=("pop3s://127.0.0.1:0",))
+    try:
+        port = bridge.ports[0][1]
+        kept = poplib.POP3_SSL("localhost", port, context=context(directory))
+        kept.user(account.name)
+        kept.pass_(account.password)
+        first = ssl.get_server_certificate(("127.0.0.1", port))
+        sandbox.make_certificates(directory)
+        bridge.process.send_signal(1)
+        until(lambda: "configuration reloaded" in bridge.log(), "the reload")
+        until(lambda: ssl.get_server_certificate(("127.0.0.1", port)) !=
+              first, "the new certificate")
+        # A file that cannot be used changes nothing, and says why.
+        with open(directory + "/server.pem", "w") as f:
+            f.write("no certificate\n")
+        bridge.process.send_signal(1)
+        until(lambda: "not reloaded" in bridge.log(), "the refusal")
+        ssl.get_server_certificate(("127.0.0.1", port))
+        assert kept.noop().startswith(b"+OK")
+        kept.quit()
+    finally:
+        status = bridge.stop()
+        print(bridge.log())
+        bridge.close()
+    assert status == 0
+
+
+def test_an_unusable_certificate_is_a_wrong_configuration(
+        binary, dovecot, tmp_path):
+    (tmp_path / "cert").write_text("nothing")
+    (tmp_path / "key").write_text("nothing")
+    done = subprocess.run(
+        [binary, "serve", "--listen", "pop3s://127.0.0.1:0",
+         "--upstream", "imaps://imap.example.com",
+         "--tls-cert", str(tmp_path / "cert"),
+         "--tls-key", str(tmp_path / "key")],
+        capture_output=True, text=True, timeout=60)
+    assert done.returncode == 78
+    assert str(tmp_path / "cert") in done.stderr
