@@ -270,7 +270,7 @@ parse(struct pb_slice in, enum pb_url_service want, struct pb_url *url,
     char *why)
 {
 	const struct scheme *scheme = NULL;
-	struct pb_slice host;
+	struct pb_slice host = { NULL, 0 };
 	struct pb_slice port;
 	struct pb_url u = { .service = want };
 	enum pb_status st;
