@@ -107,7 +107,8 @@ end_part(struct pb_retrieval *r, struct pb_imap_client *imap,
 		    "octets");
 	if (!r->begun && begin_part(r, 0, out) != PB_RETRIEVAL_GOES_ON)
 		return PB_RETRIEVAL_CUT;
-	if (r->stuff.done || r->window == 0 || r->part_size < r->window)
+	/* More than was asked for is all there is, too. */
+	if (r->stuff.done || r->window == 0 || r->part_size != r->window)
 		return finish(r, out);
 	r->window *= WINDOW_GROWTH;
 	if (r->window > WINDOW_MAX || r->window >= r->announced)

@@ -912,14 +912,21 @@ def test_terminating_lets_a_commit_finish(dying, connect):
     assert "removed=1" in bridge.log()
 
 
-@pytest.mark.parametrize("command, on", [
-    ("RETR 1", {"BODY": stalls}), ("QUIT", {"STORE": stalls})])
-def test_terminating_does_not_wait_for_ever(command, on, dying, connect):
-    bridge = dying("--drain-timeout", "1", **on)
+@pytest.mark.parametrize("command, step", [("RETR 1", "BODY"),
+                                           ("QUIT", "STORE")])
+def test_terminating_does_not_wait_for_ever(command, step, dying, connect):
+    reached = threading.Event()
+
+    def stall(connection, *_):
+        reached.set()
+        connection.wait_for_end()
+
+    bridge = dying("--drain-timeout", "1", **{step: stall})
     client = connect(bridge)
     log_in(client)
     client.ok("DELE 2")
     client.send(command.encode() + b"\r\n")
+    assert reached.wait(30)
     bridge.process.send_signal(signal.SIGTERM)
     assert bridge.process.wait(20) == 0
     assert not client.rest().startswith(b"+OK")
