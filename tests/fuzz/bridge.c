@@ -11,6 +11,7 @@
  *	c octets	of the client
  *	u octets	of the server
  *	N refused, K connected, S secured, L lock granted, l lock refused
+ *	Z the client's handshake is done
  *	E client's end, G client gone, X server's end, D drain
  *	P the client stops reading, R it reads again
  *	T a minute passes
@@ -50,6 +51,8 @@ event(struct pbt_edge *e, char what, struct pb_slice *in)
 		pbt_edge_secured(e);
 	else if ((what == 'L' || what == 'l') && e->lock_asked)
 		pbt_edge_locked(e, what == 'L');
+	else if (what == 'Z' && e->client_tls_asked)
+		pbt_edge_client_secured(e);
 	else if (what == 'E')
 		pbt_edge_client_eof(e);
 	else if (what == 'G')
@@ -78,6 +81,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 					   : PB_IMAP_TLS_IMPLICIT;
 	e.options.lock = (data[0] & 2) != 0;
 	e.options.mark_seen = (data[0] & 4) != 0;
+	if ((data[0] & 8) != 0)
+		e.client_tls = PB_POP3_TLS_OFFERED;
+	if ((data[0] & 16) != 0)
+		e.client_tls = (data[0] & 8) != 0 ? PB_POP3_TLS_ACTIVE
+						  : PB_POP3_TLS_REQUIRED;
 	pb_slice_skip(&in, 1);
 	pbt_edge_start(&e);
 	while (in.len > 0 && !e.ended) {

@@ -524,6 +524,7 @@ letter_of(struct pb_slice event)
 		{ "upstream connected", 'K' }, { "upstream refused", 'N' },
 		{ "upstream secured", 'S' }, { "upstream eof", 'X' },
 		{ "lock granted", 'L' }, { "lock", 'l' },
+		{ "client secured", 'Z' },
 		{ "client eof", 'E' }, { "client gone", 'G' },
 		{ "client stops", 'P' }, { "client reads", 'R' },
 		{ "clock", 'T' }, { "drain", 'D' },
@@ -548,6 +549,12 @@ options_of(struct pb_slice event)
 		set |= 2;
 	if (memmem(event.data, event.len, "mark-seen", 9) != NULL)
 		set |= 4;
+	if (memmem(event.data, event.len, "client-tls=offered", 18) != NULL)
+		set |= 8;
+	if (memmem(event.data, event.len, "client-tls=required", 19) != NULL)
+		set |= 16;
+	if (memmem(event.data, event.len, "client-tls=active", 17) != NULL)
+		set |= 8 | 16;
 	return set;
 }
 
