@@ -85,6 +85,10 @@ take_untagged_status(struct pb_imap_client *c,
 		    "the IMAP server says BYE", &c->error);
 		return pb_imap_break(c);
 	}
+	if (line->condition != PB_IMAP_OK)
+		pb_log(PB_LOG_DEBUG, "the IMAP server remarks",
+		    PB_LOG_SLICE("user", pb_slice(c->user, c->user_len)),
+		    PB_LOG_SLICE("text", line->text));
 	if (pb_slice_starts(line->code, "ALERT"))
 		pb_log(PB_LOG_WARN, "the IMAP server sends an alert",
 		    PB_LOG_SLICE("user", pb_slice(c->user, c->user_len)),

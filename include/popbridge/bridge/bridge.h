@@ -139,7 +139,10 @@ bool pb_bridge_wants_upstream(const struct pb_bridge *b);
 void pb_bridge_upstream_in(struct pb_bridge *b, struct pb_slice *in,
 			   uint64_t now);
 
-/* The client sends no more; what it has sent before is still answered. */
+/*
+ * The client sends no more.  Said when everything that it has sent is taken:
+ * what was offered and not taken yet is still to be answered.
+ */
 void pb_bridge_client_eof(struct pb_bridge *b, uint64_t now);
 /* The client cannot be reached any more; a commit under way goes on. */
 void pb_bridge_client_gone(struct pb_bridge *b, uint64_t now);
