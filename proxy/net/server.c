@@ -31,6 +31,7 @@ struct server {
 	uv_signal_t on_int;
 	uv_signal_t on_hup;
 	uv_timer_t drain_timer;
+	uv_timer_t ticket_timer;
 	struct pb_snapshot *snapshot;	/* shared */
 	struct pb_locks *locks;		/* own */
 	struct pb_worker **workers;	/* own */
@@ -211,10 +212,22 @@ on_reload_signal(uv_signal_t *handle, int number)
 }
 
 static void
+on_ticket_timer(uv_timer_t *timer)
+{
+	struct server *s = timer->data;
+
+	if (s->snapshot->client_tls != NULL)
+		pb_tls_rotate_tickets(s->snapshot->client_tls);
+}
+
+static void
 watch_signals(struct server *s)
 {
 	s->on_term.data = s->on_int.data = s->on_hup.data = s;
-	s->drain_timer.data = s;
+	s->drain_timer.data = s->ticket_timer.data = s;
+	pb_check(uv_timer_init(&s->loop, &s->ticket_timer) == 0);
+	pb_check(uv_timer_start(&s->ticket_timer, on_ticket_timer,
+	    PB_TLS_TICKET_KEY_MS, PB_TLS_TICKET_KEY_MS) == 0);
 	pb_check(uv_timer_init(&s->loop, &s->drain_timer) == 0);
 	pb_check(uv_signal_init(&s->loop, &s->on_term) == 0);
 	pb_check(uv_signal_init(&s->loop, &s->on_int) == 0);

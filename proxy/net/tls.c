@@ -1,16 +1,27 @@
 #include "popbridge/net/tls.h"
 
+#include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
+#include <uv.h>
 
 #include "popbridge/base/check.h"
 #include "popbridge/base/mem.h"
 
+struct ticket_key {
+	unsigned char name[16];
+	unsigned char cipher[32];
+	unsigned char mac[32];
+};
+
 struct pb_tls_context {
 	SSL_CTX *ssl;	/* own; OpenSSL counts it for us, too */
 	_Atomic unsigned refs;	/* snapshots of the configuration */
+	uv_mutex_t mutex;
+	struct ticket_key tickets[2];	/* under mutex: the newest first */
 };
 
 struct pb_tls {
@@ -128,7 +139,8 @@ new_context(const SSL_METHOD *side)
 		return NULL;
 	ctx->refs = 1;
 	ctx->ssl = SSL_CTX_new(side);
-	if (ctx->ssl == NULL) {
+	if (ctx->ssl == NULL || uv_mutex_init(&ctx->mutex) != 0) {
+		SSL_CTX_free(ctx->ssl);
 		pb_free(ctx);
 		return NULL;
 	}
@@ -176,6 +188,75 @@ choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_len,
 	return SSL_TLSEXT_ERR_OK;
 }
 
+void
+pb_tls_rotate_tickets(struct pb_tls_context *ctx)
+{
+	struct ticket_key key;
+
+	pb_check(RAND_bytes((unsigned char *)&key, sizeof(key)) == 1);
+	uv_mutex_lock(&ctx->mutex);
+	ctx->tickets[1] = ctx->tickets[0];
+	ctx->tickets[0] = key;
+	uv_mutex_unlock(&ctx->mutex);
+	pb_wipe(&key, sizeof(key));
+}
+
+/* The key of a ticket, by its name; -1 when it is too old or not ours. */
+static int
+find_key(struct pb_tls_context *ctx, const unsigned char name[16],
+    struct ticket_key *key)
+{
+	int found = -1;
+	int i;
+
+	uv_mutex_lock(&ctx->mutex);
+	for (i = 0; i < 2; i++) {
+		if (found < 0 && (name == NULL || CRYPTO_memcmp(name,
+		    ctx->tickets[i].name, sizeof(key->name)) == 0)) {
+			*key = ctx->tickets[i];
+			found = i;
+		}
+	}
+	uv_mutex_unlock(&ctx->mutex);
+	return found;
+}
+
+/* OpenSSL's terms: 0 no such key, 1 go on, 2 go on and give a new ticket. */
+static int
+ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv,
+    EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int encrypt)
+{
+	struct pb_tls_context *ctx =
+	    SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+	char digest[] = "SHA256";
+	struct ticket_key key;
+	OSSL_PARAM params[3];
+	int found = find_key(ctx, encrypt ? NULL : name, &key);
+	int ok;
+
+	if (found < 0)
+		return 0;
+	params[0] = OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY,
+	    key.mac, sizeof(key.mac));
+	params[1] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
+	    digest, 0);
+	params[2] = OSSL_PARAM_construct_end();
+	ok = EVP_MAC_CTX_set_params(mac, params);
+	if (encrypt) {
+		memcpy(name, key.name, sizeof(key.name));
+		ok = ok && RAND_bytes(iv, EVP_MAX_IV_LENGTH) == 1 &&
+		    EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), NULL,
+		    key.cipher, iv);
+	} else {
+		ok = ok && EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), NULL,
+		    key.cipher, iv);
+	}
+	pb_wipe(&key, sizeof(key));
+	if (!ok)
+		return -1;
+	return found == 0 ? 1 : 2;
+}
+
 enum pb_status
 pb_tls_server_context(const char *cert_file, const char *key_file,
     struct pb_tls_context **out, struct pb_error *err)
@@ -198,6 +279,10 @@ pb_tls_server_context(const char *cert_file, const char *key_file,
 		return st;
 	}
 	SSL_CTX_set_alpn_select_cb(ctx->ssl, choose_protocol, NULL);
+	SSL_CTX_set_app_data(ctx->ssl, ctx);
+	pb_tls_rotate_tickets(ctx);
+	pb_tls_rotate_tickets(ctx);
+	SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx->ssl, ticket_key);
 	*out = ctx;
 	return PB_OK;
 }
@@ -218,6 +303,8 @@ pb_tls_context_unref(struct pb_tls_context **ctxp)
 	if (ctx == NULL || --ctx->refs > 0)
 		return;
 	SSL_CTX_free(ctx->ssl);
+	uv_mutex_destroy(&ctx->mutex);
+	pb_wipe(ctx->tickets, sizeof(ctx->tickets));
 	pb_free(ctx);
 }
 

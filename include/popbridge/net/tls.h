@@ -37,6 +37,14 @@ enum pb_status pb_tls_server_context(const char *cert_file,
 				     const char *key_file,
 				     struct pb_tls_context **ctx,
 				     struct pb_error *err) PB_MUST_CHECK;
+/*
+ * Sessions are resumed by tickets, which the server encrypts with a key of its
+ * own.  This makes a new key; the one before is still good for tickets that
+ * are out, and older ones are not.  From any thread.  Every hour is often
+ * enough: who steals the key reads no more than two hours.
+ */
+#define PB_TLS_TICKET_KEY_MS (60 * 60 * 1000)
+void pb_tls_rotate_tickets(struct pb_tls_context *ctx);
 struct pb_tls_context *pb_tls_context_ref(struct pb_tls_context *ctx);
 void pb_tls_context_unref(struct pb_tls_context **ctx);
 
