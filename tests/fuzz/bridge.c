@@ -78,6 +78,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 					   : PB_IMAP_TLS_IMPLICIT;
 	e.options.lock = (data[0] & 2) != 0;
 	e.options.mark_seen = (data[0] & 4) != 0;
+	e.hold_ms = (data[0] & 8) != 0 ? 15000 : 0;
 	pb_slice_skip(&in, 1);
 	pbt_edge_start(&e);
 	while (in.len > 0 && !e.ended) {
