@@ -14,7 +14,8 @@ pb_bridge_init(struct pb_bridge *b, const struct pb_bridge_options *options,
     const char *id, const char *peer, uint64_t now)
 {
 	*b = (struct pb_bridge){ .options = options, .id = id, .peer = peer,
-		.state = PB_BRIDGE_COMMAND, .now = now, .client_at = now };
+		.state = PB_BRIDGE_COMMAND, .now = now, .client_at = now,
+		.login_until = now + options->login_ms };
 	pb_buffer_init(&b->client_out, OUT_MAX);
 	b->commit.step = PB_COMMIT_DONE;
 	if (pb_pop3_session_init(&b->pop3, &b->client_out) != PB_OK)
@@ -61,6 +62,8 @@ pb_bridge_state_name(enum pb_bridge_state state)
 		return "CONNECTING";
 	case PB_BRIDGE_LOGIN:
 		return "LOGIN";
+	case PB_BRIDGE_HOLDING:
+		return "HOLDING";
 	case PB_BRIDGE_LOCKING:
 		return "LOCKING";
 	case PB_BRIDGE_OPENING:
@@ -113,7 +116,8 @@ pb_bridge_next_action(struct pb_bridge *b)
 	/* The old connection goes before a new one is asked for. */
 	static const enum pb_bridge_action order[] = {
 		PB_BRIDGE_DROP_UPSTREAM, PB_BRIDGE_CONNECT, PB_BRIDGE_STARTTLS,
-		PB_BRIDGE_LOCK, PB_BRIDGE_CLIENT_TLS, PB_BRIDGE_END };
+		PB_BRIDGE_LOCK, PB_BRIDGE_HOLD, PB_BRIDGE_CLIENT_TLS,
+		PB_BRIDGE_END };
 	size_t i;
 
 	for (i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
@@ -233,6 +237,7 @@ upstream_failed(struct pb_bridge *b, const struct pb_error *err)
 		pb_bridge_log_error(b, "mail server lost", err);
 		return;
 	case PB_BRIDGE_SECURING:
+	case PB_BRIDGE_HOLDING:
 	case PB_BRIDGE_ENDED:
 		return;
 	}
@@ -266,6 +271,7 @@ imap_event(struct pb_bridge *b, const struct pb_imap_event *event)
 			pb_bridge_ask(b, PB_BRIDGE_STARTTLS);
 		if (event->type != PB_IMAP_EVENT_READY)
 			return;
+		b->authenticated = true;
 		if (!b->options->lock) {
 			pb_bridge_open_maildrop(b);
 			return;
@@ -286,6 +292,7 @@ imap_event(struct pb_bridge *b, const struct pb_imap_event *event)
 	case PB_BRIDGE_COMMAND:
 	case PB_BRIDGE_SECURING:
 	case PB_BRIDGE_CONNECTING:
+	case PB_BRIDGE_HOLDING:
 	case PB_BRIDGE_LOCKING:
 	case PB_BRIDGE_LISTING:
 	case PB_BRIDGE_ENDED:
@@ -448,6 +455,16 @@ pb_bridge_locked(struct pb_bridge *b, bool granted, uint64_t now)
 }
 
 void
+pb_bridge_hold(struct pb_bridge *b, uint64_t ms, uint64_t now)
+{
+	b->now = now;
+	if (b->state != PB_BRIDGE_HOLDING)
+		return;
+	b->hold_until = now + ms;
+	pb_bridge_run(b, now);
+}
+
+void
 pb_bridge_upstream_lost(struct pb_bridge *b, const struct pb_error *why,
     uint64_t now)
 {
@@ -468,7 +485,7 @@ pb_bridge_drain(struct pb_bridge *b, uint64_t now)
 
 /* What the state waits for, and how long; NULL when for nothing. */
 static const char *
-waiting_for(const struct pb_bridge *b, uint64_t *deadline)
+state_waits_for(const struct pb_bridge *b, uint64_t *deadline)
 {
 	bool sending = b->unsent > 0 || b->client_out.len > 0;
 
@@ -498,6 +515,7 @@ waiting_for(const struct pb_bridge *b, uint64_t *deadline)
 		*deadline = b->upstream_at + b->options->upstream_ms;
 		return "the mail server does not answer";
 	case PB_BRIDGE_SECURING:
+	case PB_BRIDGE_HOLDING:
 	case PB_BRIDGE_LOCKING:
 	case PB_BRIDGE_LISTING:
 	case PB_BRIDGE_ENDED:
@@ -505,6 +523,24 @@ waiting_for(const struct pb_bridge *b, uint64_t *deadline)
 	}
 	*deadline = UINT64_MAX;
 	return NULL;
+}
+
+static const char *
+waiting_for(const struct pb_bridge *b, uint64_t *deadline)
+{
+	const char *what;
+
+	/* A refusal is said before anything else ends the session. */
+	if (b->state == PB_BRIDGE_HOLDING) {
+		*deadline = b->hold_until;
+		return NULL;
+	}
+	what = state_waits_for(b, deadline);
+	if (b->authenticated || b->state == PB_BRIDGE_ENDED ||
+	    b->login_until > *deadline)
+		return what;
+	*deadline = b->login_until;
+	return "no login in time";
 }
 
 static void
@@ -528,6 +564,7 @@ deadline_passed(struct pb_bridge *b, const char *what)
 		return;
 	case PB_BRIDGE_COMMAND:
 	case PB_BRIDGE_SECURING:
+	case PB_BRIDGE_HOLDING:
 	case PB_BRIDGE_LOCKING:
 	case PB_BRIDGE_LISTING:
 	case PB_BRIDGE_ENDED:
@@ -546,6 +583,8 @@ pb_bridge_run(struct pb_bridge *b, uint64_t now)
 	b->now = now;
 	if (b->state == PB_BRIDGE_LISTING)
 		pb_bridge_continue_listing(b);
+	if (b->state == PB_BRIDGE_HOLDING && now >= b->hold_until)
+		pb_bridge_release(b);
 	/* The answer that has just gone out may have been one error too many. */
 	if (b->state == PB_BRIDGE_COMMAND)
 		pb_bridge_client_in(b, &nothing, now);

@@ -43,6 +43,8 @@ void pb_bridge_log_error(const struct pb_bridge *b, const char *text,
  * closed connection: clients take that for a wrong password.
  */
 void pb_bridge_login_failed(struct pb_bridge *b, const struct pb_error *err);
+/* Say what was held back. */
+void pb_bridge_release(struct pb_bridge *b);
 void pb_bridge_login_failed_for(struct pb_bridge *b, enum pb_error_kind kind,
 				const char *why);
 /* SELECT and the listing; then events until the maildrop is open. */

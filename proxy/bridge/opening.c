@@ -2,16 +2,46 @@
 
 #include "popbridge/base/log.h"
 
+/*
+ * For people and for programs that ban addresses: code and client come first,
+ * so that no user name can pass for them.
+ */
+static void
+log_failure(const struct pb_bridge *b, const struct pb_error *err,
+    enum pb_pop3_reply reply)
+{
+	pb_log(err->kind == PB_ERROR_INTERNAL ? PB_LOG_ERROR : PB_LOG_WARN,
+	    "login failed", PB_LOG_STR("code", pb_pop3_reply_code(reply)),
+	    PB_LOG_STR("client", b->peer), PB_LOG_STR("id", b->id),
+	    PB_LOG_SLICE("user", pb_bridge_user(b)),
+	    PB_LOG_STR("why", err->text));
+}
+
 void
 pb_bridge_login_failed(struct pb_bridge *b, const struct pb_error *err)
 {
+	enum pb_pop3_reply reply = pb_pop3_reply_for_error(err);
+
 	pb_secret_clear(&b->password);
 	pb_maildrop_clear(&b->maildrop);
-	pb_bridge_log_error(b, "login failed", err);
-	pb_bridge_refuse(b, pb_pop3_reply_for_error(err));
+	log_failure(b, err, reply);
 	if (b->imap != NULL)
 		pb_imap_client_logout(b->imap);
 	pb_bridge_drop_upstream(b);
+	if (reply == PB_REPLY_AUTH) {
+		pb_bridge_enter(b, PB_BRIDGE_HOLDING);
+		b->hold_until = UINT64_MAX;
+		pb_bridge_ask(b, PB_BRIDGE_HOLD);
+		return;
+	}
+	pb_bridge_refuse(b, reply);
+	pb_bridge_command_done(b);
+}
+
+void
+pb_bridge_release(struct pb_bridge *b)
+{
+	pb_bridge_refuse(b, PB_REPLY_AUTH);
 	pb_bridge_command_done(b);
 }
 

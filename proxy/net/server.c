@@ -13,6 +13,7 @@
 #include "popbridge/base/check.h"
 #include "popbridge/base/log.h"
 #include "popbridge/base/mem.h"
+#include "popbridge/net/keyed_hash.h"
 #include "popbridge/net/listener.h"
 #include "popbridge/net/snapshot.h"
 #include "popbridge/net/worker.h"
@@ -34,6 +35,8 @@ struct server {
 	uv_timer_t ticket_timer;
 	struct pb_snapshot *snapshot;	/* shared */
 	struct pb_locks *locks;		/* own */
+	struct pb_keyed_hash *hash;	/* own */
+	struct pb_limits *limits;	/* own */
 	struct pb_worker **workers;	/* own */
 	unsigned n_workers;
 	const struct pb_server_hooks *hooks;
@@ -267,7 +270,8 @@ start_workers(struct server *s, const struct pb_listen_list *listen,
 
 	for (w = 0; w < s->n_workers; w++) {
 		struct pb_worker_options o = { .index = w + 1,
-			.locks = s->locks, .snapshot = s->snapshot,
+			.locks = s->locks, .limits = s->limits,
+			.snapshot = s->snapshot,
 			.sockets = own, .urls = listen->url,
 			.n_sockets = listen->n,
 			.evict = on_evict, .owner = s };
@@ -329,6 +333,8 @@ close_all(struct server *s)
 	}
 	pb_free(s->workers);
 	pb_locks_free(&s->locks);
+	pb_limits_free(&s->limits);
+	pb_keyed_hash_free(&s->hash);
 	pb_snapshot_unref(&s->snapshot);
 }
 
@@ -368,6 +374,18 @@ use_limits(void)
 	(void)signal(SIGPIPE, SIG_IGN);
 }
 
+static void
+make_limits(struct server *s)
+{
+	struct pb_limits_hash hash = { .digest = pb_keyed_hash_digest };
+
+	s->hash = pb_keyed_hash_new();
+	pb_check(s->hash != NULL);
+	hash.ctx = s->hash;
+	s->limits = pb_limits_new(&hash);
+	pb_check(s->limits != NULL);
+}
+
 enum pb_status
 pb_server_run(struct pb_config *config, const struct pb_server_hooks *hooks,
     struct pb_error *err)
@@ -383,6 +401,7 @@ pb_server_run(struct pb_config *config, const struct pb_server_hooks *hooks,
 		s.n_workers = WORKERS_MAX;
 	s.workers = pb_xalloc(s.n_workers * sizeof(struct pb_worker *));
 	s.locks = pb_locks_new(LOCKS_MAX);
+	make_limits(&s);
 	pb_check(s.locks != NULL);
 	pb_check(uv_loop_init(&s.loop) == 0);
 	watch_signals(&s);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "popbridge/base/check.h"
 #include "popbridge/base/log.h"
@@ -50,6 +51,9 @@ struct pb_session {
 	uint64_t timer_at;		/* when it fires; UINT64_MAX: not */
 	uint64_t linger_until;
 	unsigned open_handles;
+	struct pb_limits_visit visit;
+	uint8_t digest[PB_LIMITS_DIGEST]; /* of the password that is tried */
+	bool has_digest;
 	char *lock_key;			/* own; NULL while nothing is locked */
 	size_t lock_key_len;
 };
@@ -102,6 +106,7 @@ handle_closed(struct pb_session *s)
 {
 	if (--s->open_handles > 0)
 		return;
+	pb_limits_leave(pb_worker_limits(s->worker), &s->visit);
 	pb_bridge_fini(&s->bridge);
 	pb_snapshot_unref(&s->snapshot);
 	pb_worker_session_gone(s->worker, s->entry);
@@ -154,6 +159,32 @@ upstream_lost(struct pb_session *s, const struct pb_error *why)
 	pb_bridge_upstream_lost(&s->bridge, &err, now_of(s));
 }
 
+/* The server has said no to this very password a moment ago. */
+static bool
+refused_before(struct pb_session *s)
+{
+	struct pb_limits *limits = pb_worker_limits(s->worker);
+	char url[PB_URL_TEXT_SIZE];
+
+	pb_url_format(&s->snapshot->config->upstream, url);
+	s->has_digest = pb_limits_digest(limits, pb_slice_str(url),
+	    pb_bridge_user(&s->bridge),
+	    pb_secret_reveal(&s->bridge.password), s->digest);
+	return s->has_digest && pb_limits_is_refused(limits, s->digest,
+	    now_of(s));
+}
+
+static void
+hold_back(struct pb_session *s)
+{
+	struct pb_limits *limits = pb_worker_limits(s->worker);
+
+	if (s->has_digest)
+		pb_limits_remember(limits, s->digest, now_of(s));
+	pb_bridge_hold(&s->bridge, pb_limits_failed(limits,
+	    &s->visit.network, now_of(s)), now_of(s));
+}
+
 static void
 connect_upstream(struct pb_session *s)
 {
@@ -161,6 +192,13 @@ connect_upstream(struct pb_session *s)
 	uint64_t attempt = s->snapshot->bridge.connect_ms;
 
 	pb_check(s->upstream == NULL);
+	if (refused_before(s)) {
+		pb_error_set(&err, PB_ERROR_AUTH, PB_SCOPE_ACCOUNT,
+		    "the mail server has refused this password a moment ago "
+		    "and is not asked again so soon");
+		pb_bridge_upstream_lost(&s->bridge, &err, now_of(s));
+		return;
+	}
 	s->upstream = pb_upstream_open(pb_worker_loop(s->worker),
 	    &s->snapshot->config->upstream, s->snapshot->upstream_tls,
 	    attempt < ATTEMPT_MS ? attempt : ATTEMPT_MS, on_ready, s);
@@ -254,6 +292,9 @@ do_actions(struct pb_session *s)
 			break;
 		case PB_BRIDGE_LOCK:
 			pb_bridge_locked(&s->bridge, lock(s), now_of(s));
+			break;
+		case PB_BRIDGE_HOLD:
+			hold_back(s);
 			break;
 		case PB_BRIDGE_DROP_UPSTREAM:
 			leave_upstream(s);
@@ -513,6 +554,9 @@ pump(struct pb_session *s)
 		moved |= send_all(s);
 	} while (moved);
 	s->pumping = false;
+	if (s->bridge.authenticated)
+		pb_limits_authenticated(pb_worker_limits(s->worker),
+		    &s->visit);
 	finish(s);
 	if (s->state == SESSION_CLOSING)
 		return;
@@ -548,15 +592,13 @@ tls_of(const struct pb_snapshot *snapshot, enum pb_url_tls listener)
 }
 
 struct pb_session *
-pb_session_accept(struct pb_worker *worker, uv_stream_t *server,
-    struct pb_worker_entry *entry, enum pb_url_tls tls)
+pb_session_serve(struct pb_worker *worker,
+    const struct pb_session_guest *guest, struct pb_worker_entry *entry)
 {
 	const struct pb_upstream_loop *loop = pb_worker_loop(worker);
 	struct pb_session *s = pb_alloc(sizeof(*s));
 
 	if (s == NULL || uv_timer_init(loop->uv, &s->timer) != 0) {
-		pb_log(PB_LOG_ERROR, "no memory for a session",
-		    PB_LOG_STR("what", "accept"));
 		pb_free(s);
 		return NULL;
 	}
@@ -565,6 +607,7 @@ pb_session_accept(struct pb_worker *worker, uv_stream_t *server,
 	s->open_handles = 2;
 	s->worker = worker;
 	s->entry = entry;
+	s->visit = guest->visit;
 	s->snapshot = pb_snapshot_ref(pb_worker_snapshot(worker));
 	s->id = pb_worker_new_session_id(worker);
 	snprintf(s->id_text, sizeof(s->id_text), "%" PRIu64 ".%" PRIu64,
@@ -572,16 +615,17 @@ pb_session_accept(struct pb_worker *worker, uv_stream_t *server,
 	s->started = now_of(s);
 	if (pb_stream_init(&s->client, loop->uv, loop->scratch, &client_owner,
 	    s) != PB_OK) {
+		close(guest->fd);
 		s->open_handles = 1;
 		s->state = SESSION_CLOSING;
 		uv_close((uv_handle_t *)&s->timer, on_timer_closed);
 		return s;
 	}
-	if (pb_stream_accept(&s->client, server) == PB_OK)
+	if (pb_stream_accept(&s->client, guest->fd) == PB_OK)
 		pb_stream_peer(&s->client, s->peer);
 	pb_bridge_init(&s->bridge, &s->snapshot->bridge, s->id_text, s->peer,
 	    now_of(s));
-	s->client_tls = tls_of(s->snapshot, tls);
+	s->client_tls = tls_of(s->snapshot, guest->tls);
 	s->client_handshake = s->client_tls == PB_POP3_TLS_ACTIVE;
 	pb_bridge_client_tls(&s->bridge, s->client_tls);
 	pb_log(PB_LOG_DEBUG, "client connected", PB_LOG_STR("id", s->id_text),

@@ -60,6 +60,7 @@ pb_snapshot_new(struct pb_config *config, struct pb_snapshot **out,
 		.connect_ms = (uint64_t)config->connect_timeout * SECONDS,
 		.stall_ms = STALL_MS,
 		.handshake_ms = HANDSHAKE_MS,
+		.login_ms = (uint64_t)config->login_timeout * SECONDS,
 	};
 	*out = s;
 	return PB_OK;

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "popbridge/base/check.h"
 #include "popbridge/base/mem.h"
@@ -62,11 +63,13 @@ set_options(struct pb_stream *s)
 }
 
 enum pb_status
-pb_stream_accept(struct pb_stream *s, uv_stream_t *server)
+pb_stream_accept(struct pb_stream *s, int fd)
 {
-	int r = uv_accept(server, (uv_stream_t *)&s->tcp);
+	int r = uv_tcp_open(&s->tcp, fd);
 
-	if (r == 0)
+	if (r != 0)
+		close(fd);
+	else
 		r = set_options(s);
 	if (r != 0) {
 		fail(s, PB_ERROR_TEMPORARY, "accept", r);

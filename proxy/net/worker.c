@@ -1,6 +1,11 @@
 #include "popbridge/net/worker.h"
 
+#include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <utlist.h>
 
@@ -10,6 +15,12 @@
 
 /* Connections that wait in the kernel to be accepted. */
 #define BACKLOG 1024
+
+/* Connections that are accepted before sessions have their turn again. */
+#define ACCEPT_BATCH 32
+
+/* Without descriptors, or memory for them, nobody is accepted for so long. */
+#define PAUSE_MS 1000
 
 struct pb_worker_entry {
 	struct pb_session *session;	/* borrowed: it owns itself */
@@ -25,8 +36,13 @@ struct note {
 	struct note *next;
 };
 
+/*
+ * Watched, not listened on by libuv: that would answer a lack of descriptors
+ * by accepting and closing whoever waits.
+ */
 struct listener {
-	uv_tcp_t tcp;
+	uv_poll_t poll;
+	int fd;				/* own */
 	struct pb_worker *worker;	/* borrowed: it owns the listener */
 	enum pb_url_tls tls;
 };
@@ -40,11 +56,13 @@ struct pb_worker {
 	struct note *notes;		/* own; under mutex, newest first */
 	struct pb_upstream_loop loop;
 	struct pb_locks *locks;		/* borrowed */
+	struct pb_limits *limits;	/* borrowed */
 	struct pb_snapshot *snapshot;	/* shared */
 	void (*evict)(void *owner, uint64_t session_id);
 	void *owner;
 	struct listener *listeners;	/* own */
 	size_t n_listeners;
+	uv_timer_t pause;		/* active: nobody is accepted */
 	struct pb_worker_entry *sessions; /* own */
 	uint64_t last_session;
 	bool started;
@@ -67,6 +85,12 @@ struct pb_locks *
 pb_worker_locks(struct pb_worker *w)
 {
 	return w->locks;
+}
+
+struct pb_limits *
+pb_worker_limits(struct pb_worker *w)
+{
+	return w->limits;
 }
 
 void
@@ -98,29 +122,141 @@ pb_worker_session_gone(struct pb_worker *w, struct pb_worker_entry *entry)
 	close_when_idle(w);
 }
 
-static void
-on_connection(uv_stream_t *server, int status)
-{
-	struct listener *listener = server->data;
-	struct pb_worker *w = listener->worker;
-	struct pb_worker_entry *entry;
+union address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
 
-	if (status != 0) {
-		pb_log(PB_LOG_ERROR, "cannot accept a connection",
-		    PB_LOG_STR("why", uv_strerror(status)));
+static struct pb_limits_network
+network_of(const union address *from)
+{
+	if (from->any.sa_family == AF_INET6)
+		return pb_limits_ipv6(from->v6.sin6_addr.s6_addr);
+	return pb_limits_ipv4((const uint8_t *)&from->v4.sin_addr.s_addr);
+}
+
+static void
+say_refused(struct pb_worker *w, const union address *from,
+    enum pb_limits_verdict verdict)
+{
+	uint64_t times = pb_limits_say(w->limits, PB_LIMITS_SAY_REFUSED,
+	    uv_now(&w->uv));
+	char host[INET6_ADDRSTRLEN] = "unknown";
+
+	if (times == 0)
 		return;
-	}
-	entry = pb_alloc(sizeof(*entry));
-	if (entry == NULL) {
-		pb_log(PB_LOG_ERROR, "no memory for a session",
-		    PB_LOG_STR("what", "accept"));
-		return;
-	}
-	entry->session = pb_session_accept(w, server, entry, listener->tls);
-	if (entry->session == NULL)
-		pb_free(entry);
-	else
+	(void)uv_ip_name(&from->any, host, sizeof(host));
+	pb_log(PB_LOG_WARN, "connections refused",
+	    PB_LOG_STR("limit", pb_limits_verdict_name(verdict)),
+	    PB_LOG_STR("last_client", host), PB_LOG_NUM("times", times));
+}
+
+static bool
+admit(struct pb_worker *w, const union address *from,
+    struct pb_limits_visit *visit)
+{
+	const struct pb_config *config = w->snapshot->config;
+	const struct pb_limits_max max = {
+		.connections = config->max_connections,
+		.per_network = config->max_connections_per_address,
+		.unauthenticated = config->max_unauthenticated };
+	struct pb_limits_network network = network_of(from);
+	enum pb_limits_verdict verdict = pb_limits_enter(w->limits, &max,
+	    &network, visit);
+
+	if (verdict != PB_LIMITS_WELCOME)
+		say_refused(w, from, verdict);
+	return verdict == PB_LIMITS_WELCOME;
+}
+
+static bool
+serve(struct pb_worker *w, const struct pb_session_guest *guest)
+{
+	struct pb_worker_entry *entry = pb_alloc(sizeof(*entry));
+
+	if (entry != NULL)
+		entry->session = pb_session_serve(w, guest, entry);
+	if (entry != NULL && entry->session != NULL) {
 		DL_APPEND(w->sessions, entry);
+		return true;
+	}
+	pb_log(PB_LOG_ERROR, "no memory for a session",
+	    PB_LOG_STR("what", "accept"));
+	pb_free(entry);
+	return false;
+}
+
+static void
+take_in(struct listener *listener, int fd, const union address *from)
+{
+	struct pb_worker *w = listener->worker;
+	struct pb_session_guest guest = { .fd = fd, .tls = listener->tls };
+
+	if (admit(w, from, &guest.visit) && serve(w, &guest))
+		return;
+	pb_limits_leave(w->limits, &guest.visit);
+	close(fd);
+}
+
+static void on_client(uv_poll_t *poll, int status, int events);
+
+static void
+watch(struct pb_worker *w)
+{
+	size_t i;
+
+	for (i = 0; i < w->n_listeners; i++)
+		pb_check(uv_poll_start(&w->listeners[i].poll, UV_READABLE,
+		    on_client) == 0);
+}
+
+static void
+on_pause_over(uv_timer_t *timer)
+{
+	watch(timer->data);
+}
+
+static void
+pause_accepting(struct pb_worker *w, int error)
+{
+	uint64_t times = pb_limits_say(w->limits, PB_LIMITS_SAY_DESCRIPTORS,
+	    uv_now(&w->uv));
+	size_t i;
+
+	for (i = 0; i < w->n_listeners; i++)
+		(void)uv_poll_stop(&w->listeners[i].poll);
+	uv_timer_start(&w->pause, on_pause_over, PAUSE_MS, 0);
+	if (times > 0)
+		pb_log(PB_LOG_ERROR, "cannot accept connections, waiting "
+		    "until some have ended", PB_LOG_STR("why",
+			strerror(error)), PB_LOG_NUM("times", times));
+}
+
+static void
+on_client(uv_poll_t *poll, int status, int events)
+{
+	struct listener *listener = poll->data;
+	unsigned i;
+
+	(void)status;
+	(void)events;
+	for (i = 0; i < ACCEPT_BATCH; i++) {
+		union address from = { .any = { .sa_family = AF_UNSPEC } };
+		socklen_t len = sizeof(from);
+		int fd = accept4(listener->fd, &from.any, &len,
+		    SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd >= 0) {
+			take_in(listener, fd, &from);
+			continue;
+		}
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+		    errno == ENOMEM)
+			pause_accepting(listener->worker, errno);
+		/* All else is that client's, or nobody waits any more. */
+		return;
+	}
 }
 
 static void
@@ -129,11 +265,15 @@ stop_listening(struct pb_worker *w)
 	size_t i;
 
 	for (i = 0; i < w->n_listeners; i++) {
-		uv_handle_t *handle = (uv_handle_t *)&w->listeners[i].tcp;
+		uv_handle_t *handle = (uv_handle_t *)&w->listeners[i].poll;
 
-		if (!uv_is_closing(handle))
-			uv_close(handle, NULL);
+		if (uv_is_closing(handle))
+			continue;
+		uv_close(handle, NULL);
+		close(w->listeners[i].fd);
 	}
+	if (!uv_is_closing((uv_handle_t *)&w->pause))
+		uv_close((uv_handle_t *)&w->pause, NULL);
 }
 
 static void
@@ -273,18 +413,17 @@ run(void *arg)
 static int
 listen_on(struct pb_worker *w, size_t i, int fd, enum pb_url_tls tls)
 {
-	uv_tcp_t *tcp = &w->listeners[i].tcp;
-	int r = uv_tcp_init(&w->uv, tcp);
+	struct listener *listener = &w->listeners[i];
+	int r = uv_poll_init(&w->uv, &listener->poll, fd);
 
 	if (r != 0)
 		return r;
 	w->n_listeners = i + 1;
-	tcp->data = &w->listeners[i];
-	w->listeners[i].worker = w;
-	w->listeners[i].tls = tls;
-	r = uv_tcp_open(tcp, fd);
-	return r != 0 ? r : uv_listen((uv_stream_t *)tcp, BACKLOG,
-	    on_connection);
+	listener->poll.data = listener;
+	listener->fd = fd;
+	listener->worker = w;
+	listener->tls = tls;
+	return listen(fd, BACKLOG) == 0 ? 0 : uv_translate_sys_error(errno);
 }
 
 static enum pb_status
@@ -304,6 +443,7 @@ open_loop(struct pb_worker *w, const struct pb_worker_options *o)
 		if (listen_on(w, i, o->sockets[i], o->urls[i].tls) != 0)
 			return PB_EIO;
 	}
+	watch(w);
 	return PB_OK;
 }
 
@@ -328,6 +468,7 @@ pb_worker_new(const struct pb_worker_options *o, struct pb_worker **out)
 
 	w->index = o->index;
 	w->locks = o->locks;
+	w->limits = o->limits;
 	w->snapshot = pb_snapshot_ref(o->snapshot);
 	w->evict = o->evict;
 	w->owner = o->owner;
@@ -335,6 +476,8 @@ pb_worker_new(const struct pb_worker_options *o, struct pb_worker **out)
 	pb_check(uv_mutex_init(&w->mutex) == 0);
 	pb_check(uv_async_init(&w->uv, &w->wake, on_wake) == 0);
 	w->wake.data = w;
+	pb_check(uv_timer_init(&w->uv, &w->pause) == 0);
+	w->pause.data = w;
 	st = open_loop(w, o);
 	if (st == PB_OK)
 		*out = w;

@@ -151,6 +151,13 @@ pb_pop3_reply_end(struct pb_buffer *out)
 	return pb_buffer_append(out, ".\r\n", 3);
 }
 
+const char *
+pb_pop3_reply_code(enum pb_pop3_reply reply)
+{
+	pb_check(reply < PB_REPLIES);
+	return rows[reply].code != NULL ? rows[reply].code : "";
+}
+
 enum pb_pop3_reply
 pb_pop3_reply_for_error(const struct pb_error *err)
 {

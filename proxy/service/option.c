@@ -99,6 +99,27 @@ static const struct pb_option rows[] = {
 	    .reason = "a restart that takes an hour is an outage",
 	    .help = "how long a shutdown waits for running commands and "
 		"commits" },
+	{ .name = "login-timeout", .type = PB_OPTION_NUMBER,
+	    .offset = FIELD(login_timeout), .argument = "SECONDS",
+	    .fallback = "180", .min = 1, .max = 3600,
+	    .reason = "whoever has no password after an hour has none",
+	    .help = "longest time from the connection to the login, whatever "
+		"the client says meanwhile" },
+	{ .name = "max-connections", .type = PB_OPTION_NUMBER,
+	    .offset = FIELD(max_connections), .argument = "N",
+	    .fallback = "20000", .min = 1, .max = 1000000,
+	    .reason = "each takes two descriptors",
+	    .help = "clients at a time; more are closed at once" },
+	{ .name = "max-connections-per-address", .type = PB_OPTION_NUMBER,
+	    .offset = FIELD(max_connections_per_address), .argument = "N",
+	    .fallback = "200", .min = 1, .max = 1000000,
+	    .reason = "each takes two descriptors",
+	    .help = "clients at a time from one IPv4 address or IPv6 /64" },
+	{ .name = "max-unauthenticated", .type = PB_OPTION_NUMBER,
+	    .offset = FIELD(max_unauthenticated), .argument = "N",
+	    .fallback = "5000", .min = 1, .max = 1000000,
+	    .reason = "each takes a descriptor",
+	    .help = "clients at a time that are not logged in" },
 };
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))

@@ -86,6 +86,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if ((data[0] & 16) != 0)
 		e.client_tls = (data[0] & 8) != 0 ? PB_POP3_TLS_ACTIVE
 						  : PB_POP3_TLS_REQUIRED;
+	e.hold_ms = (data[0] & 32) != 0 ? 15000 : 0;
 	pb_slice_skip(&in, 1);
 	pbt_edge_start(&e);
 	while (in.len > 0 && !e.ended) {

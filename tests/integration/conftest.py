@@ -121,10 +121,10 @@ def connect():
     """Opens POP3 connections, closed before any server ends."""
     clients = []
 
-    def open_one(where):
+    def open_one(where, source=None):
         address = (where if isinstance(where, tuple)
                    else (where.host, where.port))
-        client = Pop3(address)
+        client = Pop3(address, source)
         clients.append(client)
         return client
 

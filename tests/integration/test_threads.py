@@ -18,7 +18,10 @@ COMMANDS = (b"RETR %d\r\n", b"TOP %d 3\r\n", b"UIDL %d\r\n",
 
 def misbehave(bridge, user, rng):
     """One session that ends in one of the ways that sessions end."""
-    with socket.create_connection((bridge.host, bridge.port), 60) as s:
+    # From many addresses, so that wrong passwords do not slow them all down.
+    source = "127.0.%d.%d" % (rng.randrange(1, 250), rng.randrange(1, 250))
+    with socket.create_connection((bridge.host, bridge.port), 60,
+                                  (source, 0)) as s:
         stream = s.makefile("rb")
         stream.readline()
         password = rng.choice((user.password, user.password, "wrong"))

@@ -53,10 +53,11 @@ class Rig:
         self.server = server
         self.bridge = bridge
         self.clients = []
+        self.refusals = 0
         self.bystander = self.login()
 
-    def client(self):
-        client = Pop3((self.bridge.host, self.bridge.port))
+    def client(self, source=None):
+        client = Pop3((self.bridge.host, self.bridge.port), source)
         self.clients.append(client)
         client.greeting()
         return client
@@ -68,10 +69,14 @@ class Rig:
         return client
 
     def refused(self, code):
-        """A login that fails with this code; the session goes on."""
-        client = self.client()
+        """A login that fails with this code; the session goes on.
+
+        Each has a password and an address of its own: popbridge remembers
+        what the server has refused, and slows down who guesses."""
+        self.refusals += 1
+        client = self.client("127.0.1.%d" % self.refusals)
         client.ok("USER " + USER)
-        reply = client.err("PASS " + PASSWORD, code)
+        reply = client.err("PASS %s-%d" % (PASSWORD, self.refusals), code)
         client.multi("CAPA")
         client.err("STAT")
         return client, reply

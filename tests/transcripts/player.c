@@ -261,6 +261,10 @@ option(struct player *p, const char *word)
 		o->connect_ms = duration(p, word + 8);
 	else if (strncmp(word, "stall=", 6) == 0)
 		o->stall_ms = duration(p, word + 6);
+	else if (strncmp(word, "login=", 6) == 0)
+		o->login_ms = duration(p, word + 6);
+	else if (strncmp(word, "hold=", 5) == 0)
+		p->edge.hold_ms = duration(p, word + 5);
 	else
 		failed(p, "unknown option");
 }
@@ -555,6 +559,8 @@ options_of(struct pb_slice event)
 		set |= 16;
 	if (memmem(event.data, event.len, "client-tls=active", 17) != NULL)
 		set |= 8 | 16;
+	if (memmem(event.data, event.len, "hold", 4) != NULL)
+		set |= 32;
 	return set;
 }
 

@@ -49,6 +49,7 @@ struct pb_bridge_options {
 	uint64_t connect_ms;	/* until there is a connection, TLS included */
 	uint64_t stall_ms;	/* for a client that does not read */
 	uint64_t handshake_ms;	/* for TLS with the client */
+	uint64_t login_ms;	/* from the beginning to a right password */
 };
 
 enum pb_bridge_state {
@@ -56,6 +57,7 @@ enum pb_bridge_state {
 	PB_BRIDGE_SECURING,	/* TLS with the client */
 	PB_BRIDGE_CONNECTING,
 	PB_BRIDGE_LOGIN,
+	PB_BRIDGE_HOLDING,	/* a refusal is held back */
 	PB_BRIDGE_LOCKING,
 	PB_BRIDGE_OPENING,	/* SELECT and the listing */
 	PB_BRIDGE_LISTING,	/* a LIST or UIDL is on its way out */
@@ -70,6 +72,7 @@ enum pb_bridge_action {
 	PB_BRIDGE_CONNECT,	/* then _connected or _upstream_lost */
 	PB_BRIDGE_STARTTLS,	/* then _secured or _upstream_lost */
 	PB_BRIDGE_LOCK,		/* then _locked */
+	PB_BRIDGE_HOLD,		/* a password was wrong; then _hold */
 	PB_BRIDGE_CLIENT_TLS,	/* behind client_out; then _client_secured */
 	PB_BRIDGE_DROP_UPSTREAM, /* send what is in its out, then close it */
 	PB_BRIDGE_END,		/* the last one */
@@ -106,6 +109,9 @@ struct pb_bridge {
 	bool client_eof;
 	bool draining;
 	unsigned actions;		/* set of enum pb_bridge_action */
+	bool authenticated;		/* the server took a password */
+	uint64_t login_until;		/* the time for that */
+	uint64_t hold_until;		/* HOLDING; UINT64_MAX: not known */
 	uint64_t now;
 	uint64_t client_at;		/* its last command or progress */
 	uint64_t upstream_at;		/* its last progress, or our command */
@@ -154,6 +160,8 @@ void pb_bridge_connected(struct pb_bridge *b, struct pb_imap_client *imap,
 			 uint64_t now);
 void pb_bridge_secured(struct pb_bridge *b, uint64_t now);
 void pb_bridge_locked(struct pb_bridge *b, bool granted, uint64_t now);
+/* Hold the refusal back for so long; with 0 it is said at once. */
+void pb_bridge_hold(struct pb_bridge *b, uint64_t ms, uint64_t now);
 /* The connection, or the attempt at one, is over.  imap is not used again. */
 void pb_bridge_upstream_lost(struct pb_bridge *b, const struct pb_error *why,
 			     uint64_t now);

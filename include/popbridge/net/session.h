@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "popbridge/service/limits.h"
 #include "popbridge/service/url.h"
 
 /*
@@ -16,16 +17,21 @@ struct pb_worker;
 struct pb_worker_entry;
 struct pb_session;
 
+/* A client at the door. */
+struct pb_session_guest {
+	int fd;			/* connected */
+	enum pb_url_tls tls;	/* what the listener's URL asks for */
+	struct pb_limits_visit visit;
+};
+
 /*
- * Accept a client from a listening socket.  `entry` is the worker's place for
- * it, handed back to pb_worker_session_gone at the end; `tls` is what the
- * listener's URL asks for.  NULL: it could not be accepted, what is to be said
- * is in the log.
+ * Serve a client.  `entry` is the worker's place for it, handed back to
+ * pb_worker_session_gone at the end; descriptor and visit become the
+ * session's.  NULL: no memory, the guest is still the caller's.
  */
-struct pb_session *pb_session_accept(struct pb_worker *worker,
-				     uv_stream_t *server,
-				     struct pb_worker_entry *entry,
-				     enum pb_url_tls tls);
+struct pb_session *pb_session_serve(struct pb_worker *worker,
+				    const struct pb_session_guest *guest,
+				    struct pb_worker_entry *entry);
 
 /* Ids are never used twice; the worker's number is in the upper 16 bits. */
 uint64_t pb_session_id(const struct pb_session *s);

@@ -75,9 +75,8 @@ enum pb_status pb_stream_init(struct pb_stream *s, uv_loop_t *loop,
 			      const struct pb_stream_owner *events,
 			      void *owner) PB_MUST_CHECK;
 
-/* Take a connection from a listening socket.  PB_OK, PB_EIO. */
-enum pb_status pb_stream_accept(struct pb_stream *s,
-				uv_stream_t *server) PB_MUST_CHECK;
+/* Take over an accepted connection, whatever comes of it.  PB_OK, PB_EIO. */
+enum pb_status pb_stream_accept(struct pb_stream *s, int fd) PB_MUST_CHECK;
 /* Begin to connect; the state says what becomes of it. */
 void pb_stream_connect(struct pb_stream *s, const struct sockaddr *address);
 

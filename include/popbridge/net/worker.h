@@ -8,6 +8,7 @@
 #include "popbridge/net/session.h"
 #include "popbridge/net/snapshot.h"
 #include "popbridge/net/upstream.h"
+#include "popbridge/service/limits.h"
 #include "popbridge/service/locks.h"
 
 /*
@@ -23,6 +24,7 @@ struct pb_worker;
 struct pb_worker_options {
 	unsigned index;
 	struct pb_locks *locks;		/* borrowed; outlives the worker */
+	struct pb_limits *limits;	/* the same */
 	struct pb_snapshot *snapshot;	/* a reference is taken */
 	const int *sockets;		/* bound; the worker's from here on */
 	const struct pb_url *urls;	/* of the sockets; for the call */
@@ -58,6 +60,7 @@ void pb_worker_free(struct pb_worker **w);
 const struct pb_upstream_loop *pb_worker_loop(struct pb_worker *w);
 struct pb_snapshot *pb_worker_snapshot(struct pb_worker *w);
 struct pb_locks *pb_worker_locks(struct pb_worker *w);
+struct pb_limits *pb_worker_limits(struct pb_worker *w);
 void pb_worker_ask_evict(struct pb_worker *w, uint64_t session_id);
 uint64_t pb_worker_new_session_id(struct pb_worker *w);
 void pb_worker_session_gone(struct pb_worker *w,

@@ -82,6 +82,9 @@ enum pb_status pb_pop3_reply_end(struct pb_buffer *out) PB_MUST_CHECK;
 enum pb_status pb_pop3_reply_uidl_one(struct pb_buffer *out, uint32_t msgno,
 				      const char *uidl) PB_MUST_CHECK;
 
+/* The response code of a reply, without its brackets; "" for none. */
+const char *pb_pop3_reply_code(enum pb_pop3_reply reply);
+
 /* The reply for a failure (RFC 3206), by its kind and scope. */
 enum pb_pop3_reply pb_pop3_reply_for_error(const struct pb_error *err);
 

@@ -53,6 +53,10 @@ struct pb_config {
 	unsigned upstream_timeout;
 	unsigned connect_timeout;
 	unsigned drain_timeout;
+	unsigned login_timeout;
+	unsigned max_connections;
+	unsigned max_connections_per_address;
+	unsigned max_unauthenticated;
 
 	/*
 	 * Holders: the process (the current snapshot, exchanged by a reload),

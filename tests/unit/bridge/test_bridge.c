@@ -42,7 +42,7 @@ upstream_hears(struct pbt_edge *e, const char *text)
 
 static const struct pb_bridge_options usual = { .mailbox = "INBOX",
 	.idle_ms = 600000, .upstream_ms = 60000, .connect_ms = 30000,
-	.stall_ms = 60000 };
+	.stall_ms = 60000, .login_ms = 3600000 };
 
 static void
 actions_that_nobody_took_end_with_the_session(void **state)

@@ -111,6 +111,10 @@ failures_carry_the_codes_of_the_rfc(void **state)
 		    rows[i].start));
 	}
 	pb_buffer_fini(&out);
+	assert_string_equal(pb_pop3_reply_code(PB_REPLY_AUTH), "AUTH");
+	assert_string_equal(pb_pop3_reply_code(PB_REPLY_TEMPORARY),
+	    "SYS/TEMP");
+	assert_string_equal(pb_pop3_reply_code(PB_REPLY_UNKNOWN_COMMAND), "");
 }
 
 static void

@@ -166,6 +166,10 @@ nothing_at_all_gives_the_defaults(void **state)
 	assert_int_equal(c->lock, PB_LOCK_NONE);
 	assert_int_equal(c->idle_timeout, 600);
 	assert_int_equal(c->drain_timeout, 30);
+	assert_int_equal(c->login_timeout, 180);
+	assert_int_equal(c->max_connections, 20000);
+	assert_int_equal(c->max_connections_per_address, 200);
+	assert_int_equal(c->max_unauthenticated, 5000);
 	assert_null(pb_config_place(c, "lock").file);
 	assert_false(pb_config_place(c, "lock").command_line);
 }
@@ -220,7 +224,11 @@ a_file_can_set_every_option(void **state)
 	    "idle-timeout = \"601\"\n"
 	    "upstream-timeout = 61\n"
 	    "connect-timeout = 31\n"
-	    "drain-timeout = 0\n";
+	    "drain-timeout = 0\n"
+	    "login-timeout = 181\n"
+	    "max-connections = 3001\n"
+	    "max-connections-per-address = 21\n"
+	    "max-unauthenticated = 301\n";
 	struct world *w = *state;
 	const struct pb_config *c;
 	const struct pb_option *rows;
@@ -246,6 +254,10 @@ a_file_can_set_every_option(void **state)
 	assert_int_equal(c->upstream_timeout, 61);
 	assert_int_equal(c->connect_timeout, 31);
 	assert_int_equal(c->drain_timeout, 0);
+	assert_int_equal(c->login_timeout, 181);
+	assert_int_equal(c->max_connections, 3001);
+	assert_int_equal(c->max_connections_per_address, 21);
+	assert_int_equal(c->max_unauthenticated, 301);
 	rows = pb_options(&n);
 	for (i = 0; i < n; i++)
 		assert_in_range(pb_config_place(c, rows[i].name).line, 1, n);

@@ -15,7 +15,7 @@ pbt_edge_init(struct pbt_edge *e)
 		.tls = PB_IMAP_TLS_IMPLICIT, .idle_ms = 10 * MINUTE,
 		.handshake_ms = 30 * 1000, .upstream_ms = 60 * MINUTE,
 		.connect_ms = 60 * MINUTE,
-		.stall_ms = 60 * MINUTE };
+		.stall_ms = 60 * MINUTE, .login_ms = 60 * MINUTE };
 	pb_buffer_init(&e->from_client, PEER_MAX);
 	pb_buffer_init(&e->from_upstream, PEER_MAX);
 	pb_buffer_init(&e->to_client, PEER_MAX);
@@ -121,6 +121,9 @@ do_action(struct pbt_edge *e, enum pb_bridge_action action)
 	case PB_BRIDGE_LOCK:
 		pb_check(!e->lock_asked);
 		e->lock_asked = true;
+		return;
+	case PB_BRIDGE_HOLD:
+		pb_bridge_hold(&e->bridge, e->hold_ms, e->now);
 		return;
 	case PB_BRIDGE_DROP_UPSTREAM:
 		flush_upstream(e);

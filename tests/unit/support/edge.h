@@ -32,6 +32,7 @@ struct pbt_edge {
 	bool client_tls_asked;
 	enum pb_pop3_tls client_tls;	/* before start: as the listener says */
 	bool lock_asked;
+	uint64_t hold_ms;		/* for each refused password */
 	unsigned drops;			/* connections that it closed */
 	bool ended;
 	uint64_t now;
