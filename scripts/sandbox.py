@@ -293,7 +293,9 @@ class Dovecot:
         # A file for each: Dovecot looks for a change once a second only.
         path = "%s/users/%s" % (
             self.directory, hashlib.md5(user.name.encode()).hexdigest())
-        secret = base64.b64encode(user.password.encode()).decode()
+        # A password may have octets that are no UTF-8, as surrogates.
+        secret = base64.b64encode(
+            user.password.encode(errors="surrogateescape")).decode()
         with open(path, "w") as f:
             f.write("%s:{PLAIN.b64}%s:%d:%d::%s::\n" % (
                 user.name, secret, self.uid, self.gid, user.home))

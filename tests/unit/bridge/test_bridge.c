@@ -285,6 +285,91 @@ the_password_is_gone_after_the_login(void **state)
 }
 
 static void
+the_password_of_auth_is_gone_after_the_login(void **state)
+{
+	struct pbt_edge e;
+
+	(void)state;
+	start(&e);
+	client(&e, "AUTH PLAIN Ym9zcwBtYXgAZ2VoZWltMTIz\r\n");
+	assert_true(pb_bridge_is_private(&e.bridge));
+	ASSERT_TEXT(pb_bridge_user(&e.bridge), "max");
+	ASSERT_TEXT(pb_bridge_authzid(&e.bridge), "boss");
+	assert_null(e.bridge.sasl.password.priv_data);
+	pbt_edge_connected(&e);
+	assert_int_equal(pb_secret_reveal(&e.bridge.password).len, 0);
+	upstream(&e, "* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] hi\r\n"
+	    "A1 OK in\r\n");
+	assert_null(e.imap.password.priv_data);
+	assert_null(e.imap.authzid.priv_data);
+	assert_null(memmem(&e.bridge, sizeof(e.bridge), "geheim", 6));
+	assert_null(memmem(&e.bridge, sizeof(e.bridge), "Z2Vo", 4));
+	pbt_edge_fini(&e);
+}
+
+static void
+without_auth_nobody_acts_for_another(void **state)
+{
+	struct pbt_edge e;
+
+	(void)state;
+	start(&e);
+	client(&e, "AUTH PLAIN Ym9zcwBtYXgAZ2VoZWltMTIz\r\n");
+	pbt_edge_refused(&e, PB_ERROR_TEMPORARY, "test");
+	client(&e, "USER max\r\nPASS x\r\n");
+	assert_null(pb_bridge_authzid(&e.bridge).data);
+	pbt_edge_fini(&e);
+}
+
+static void
+a_hundred_thousand_cancelled_auths_hold_no_memory(void **state)
+{
+	struct pbt_edge e;
+	unsigned i;
+
+	(void)state;
+	start(&e);
+	pb_buffer_clear(&e.to_client);
+	for (i = 0; i < 100000; i++) {
+		client(&e, "CAPA\r\nAUTH LOGIN\r\nbWF4\r\n*\r\n");
+		assert_true(e.to_client.len > 100);
+		pb_buffer_clear(&e.to_client);
+		assert_null(e.bridge.sasl.user.priv_data);
+		assert_null(e.bridge.pop3.response.data);
+	}
+	assert_false(e.ended);
+	pbt_edge_fini(&e);
+}
+
+static void
+no_memory_in_auth_ends_the_session_or_the_login(void **state)
+{
+	unsigned long n;
+	bool failed = true;
+
+	(void)state;
+	for (n = 1; failed && n < 100; n++) {
+		struct pbt_edge e;
+		struct pb_slice in = OCTETS("AUTH LOGIN\r\nbWF4\r\neA==\r\n");
+
+		start(&e);
+		pb_mem_fail_from(n);
+		pb_bridge_client_in(&e.bridge, &in, e.now);
+		pb_mem_fail_from(0);
+		failed = e.bridge.state == PB_BRIDGE_ENDED;
+		if (failed)
+			assert_string_equal(e.bridge.stats.reason,
+			    "no memory");
+		else
+			assert_int_equal(e.bridge.state,
+			    PB_BRIDGE_CONNECTING);
+		pbt_edge_fini(&e);
+	}
+	assert_false(failed);
+	assert_true(n > 5);
+}
+
+static void
 nothing_to_send_does_not_put_the_autologout_off(void **state)
 {
 	struct pbt_edge e;
@@ -519,6 +604,12 @@ main(void)
 		cmocka_unit_test(a_long_listing_waits_for_the_client),
 		cmocka_unit_test(thousands_of_commands_at_once_cost_no_memory),
 		cmocka_unit_test(the_password_is_gone_after_the_login),
+		cmocka_unit_test(the_password_of_auth_is_gone_after_the_login),
+		cmocka_unit_test(without_auth_nobody_acts_for_another),
+		cmocka_unit_test(
+		    a_hundred_thousand_cancelled_auths_hold_no_memory),
+		cmocka_unit_test(
+		    no_memory_in_auth_ends_the_session_or_the_login),
 		cmocka_unit_test(
 		    nothing_to_send_does_not_put_the_autologout_off),
 		cmocka_unit_test(a_client_that_reads_slowly_is_not_stalled),
