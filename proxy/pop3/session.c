@@ -119,10 +119,33 @@ take_response(struct pb_pop3_session *s, struct pb_slice *in)
 }
 
 /*
- * Move octets of one line into s->line.  True when the line is complete; when
- * s->skipped says that it did not fit, what is kept of it is of no use.
+ * Clients that never heard of a limit send an AUTH with its response in one
+ * line, however long that is.
  */
 static bool
+may_outgrow_the_line(const struct pb_pop3_session *s)
+{
+	return s->state == PB_POP3_AUTHORIZATION &&
+	    s->tls != PB_POP3_TLS_REQUIRED && s->mechanisms != NULL &&
+	    pb_slice_starts(pb_slice(s->line, s->line_len), "AUTH ");
+}
+
+static enum pb_status
+go_on_in_response(struct pb_pop3_session *s)
+{
+	enum pb_status st = pb_buffer_append(&s->response, s->line,
+	    s->line_len);
+
+	pb_wipe(s->line, sizeof(s->line));
+	s->long_auth = true;
+	return st == PB_OK ? PB_AGAIN : st;
+}
+
+/*
+ * Move octets of one line into s->line, as take_response does; when s->skipped
+ * says that it did not fit, what is kept of it is of no use.
+ */
+static enum pb_status
 take_line(struct pb_pop3_session *s, struct pb_slice *in)
 {
 	size_t end = pb_slice_find(*in, '\n');
@@ -134,15 +157,19 @@ take_line(struct pb_pop3_session *s, struct pb_slice *in)
 	if (keep > 0)
 		memcpy(s->line + s->line_len, in->data, keep);
 	s->line_len += keep;
+	if (end > keep && s->skipped == 0 && may_outgrow_the_line(s)) {
+		pb_slice_skip(in, keep);
+		return go_on_in_response(s);
+	}
 	s->skipped += end - keep;
 	if (end == in->len) {
 		pb_slice_skip(in, end);
-		return false;
+		return PB_AGAIN;
 	}
 	pb_slice_skip(in, end + 1);
 	if (s->line_len > 0 && s->line[s->line_len - 1] == '\r')
 		s->line_len--;
-	return true;
+	return PB_OK;
 }
 
 /* CR and NUL would end up in a command or a C string of somebody else. */
@@ -237,6 +264,8 @@ begin_auth(struct pb_pop3_session *s, struct pb_pop3_request *request,
 	if (request->mechanism.len == 0)
 		return refuse(s, out, PB_REPLY_NO_MECHANISM);
 	request->has_response = response.len > 0;
+	/* The line will be wiped. */
+	request->command.text = pb_slice("", 0);
 	/* "=" is an empty one (RFC 5034, section 4). */
 	if (response.len == 1 && response.data[0] == '=')
 		response.len = 0;
@@ -244,16 +273,25 @@ begin_auth(struct pb_pop3_session *s, struct pb_pop3_request *request,
 	return st == PB_OK ? PB_AGAIN : st;
 }
 
+/* What take_response has gathered, without the CR. */
+static struct pb_slice
+response_line(const struct pb_pop3_session *s)
+{
+	struct pb_slice line = pb_buffer_slice(&s->response);
+
+	if (line.len > 0 && line.data[line.len - 1] == '\r')
+		line.len--;
+	return line;
+}
+
 /* A line in a dialogue of AUTH; always for the caller. */
 static enum pb_status
 take_auth(struct pb_pop3_session *s, struct pb_buffer *out,
     struct pb_pop3_request *request)
 {
-	struct pb_slice line = pb_buffer_slice(&s->response);
+	struct pb_slice line = response_line(s);
 	enum pb_status st;
 
-	if (line.len > 0 && line.data[line.len - 1] == '\r')
-		line.len--;
 	request->command.row = pb_pop3_verb_row(PB_POP3_AUTH);
 	request->auth = PB_POP3_AUTH_ABORTED;
 	if (s->skipped > 0) {
@@ -266,7 +304,6 @@ take_auth(struct pb_pop3_session *s, struct pb_buffer *out,
 		st = pb_secret_set(&request->response, line);
 	}
 	s->in_auth = false;
-	pb_buffer_release(&s->response);
 	return st == PB_OK ? PB_AGAIN : st;
 }
 
@@ -326,7 +363,8 @@ static enum pb_status
 take_command(struct pb_pop3_session *s, struct pb_buffer *out,
     struct pb_pop3_request *request)
 {
-	struct pb_slice line = pb_slice(s->line, s->line_len);
+	struct pb_slice line = s->long_auth ? response_line(s)
+	    : pb_slice(s->line, s->line_len);
 	enum pb_status st;
 
 	if (s->skipped > 0) {
@@ -380,9 +418,8 @@ end_early(struct pb_pop3_session *s, struct pb_buffer *out)
 static enum pb_status
 take_any_line(struct pb_pop3_session *s, struct pb_slice *in)
 {
-	if (s->in_auth)
-		return take_response(s, in);
-	return take_line(s, in) ? PB_OK : PB_AGAIN;
+	return s->in_auth || s->long_auth ? take_response(s, in)
+					  : take_line(s, in);
 }
 
 enum pb_status
@@ -408,6 +445,8 @@ pb_pop3_session_next(struct pb_pop3_session *s, struct pb_slice *in,
 		*request = (struct pb_pop3_request){ .password = { NULL, 0 } };
 		st = s->in_auth ? take_auth(s, out, request)
 				: take_command(s, out, request);
+		pb_buffer_release(&s->response);
+		s->long_auth = false;
 		s->skipped = 0;
 		s->line_len = 0;
 		if (st == PB_AGAIN)

@@ -16,7 +16,7 @@ MESSAGE = b"Subject: read by AUTH\r\n\r\nhello\r\n"
 # As str: octets that are no UTF-8 are surrogates.
 ODD_PASSWORDS = [
     "space in it", " at both ends ", "\"quoted\\\"", "{5}", "*", "=", "%s%n",
-    "\x02 \x1b\x7f", "Grüße ☃", "\u00ad soft \u2122", "a" * 120,
+    "\x02 \x1b\x7f", "Grüße ☃", "\u00ad soft \u2122", "a" * 500,
     b"latin-1 \xe4\xf6\xfc\xdf".decode(errors="surrogateescape"),
     b"\xff\xfe\x80".decode(errors="surrogateescape"),
 ]

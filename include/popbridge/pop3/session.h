@@ -37,7 +37,8 @@
 #define PB_POP3_SKIP_MAX (64 * 1024)
 
 /*
- * Longest response in a dialogue of AUTH, CR LF included (RFC 4954, section 4,
+ * Longest response in a dialogue of AUTH, CR LF included, and longest AUTH with
+ * a response of its own (RFC 4954, section 4,
  * found this enough for all mechanisms).
  */
 #define PB_POP3_RESPONSE_MAX 12288
@@ -66,7 +67,8 @@ struct pb_pop3_session {
 	/* borrowed: mechanisms of AUTH, a blank between; NULL for none */
 	const char *mechanisms;
 	bool in_auth;			/* the next line is a response */
-	struct pb_buffer response;	/* the response so far */
+	bool long_auth;			/* an AUTH that outgrew the line */
+	struct pb_buffer response;	/* the response, or that AUTH, so far */
 };
 
 /* AUTH: what the client says by this line. */

@@ -411,6 +411,45 @@ long_response(size_t len, const char *answer)
 	pb_buffer_fini(&want);
 }
 
+/* An AUTH with its response, so many octets, CR LF included. */
+static void
+long_auth(size_t len, bool fits)
+{
+	struct pb_buffer in, want, got;
+	size_t i;
+
+	pb_buffer_init(&in, PB_POP3_RESPONSE_MAX + 100);
+	pb_buffer_init(&want, PB_POP3_RESPONSE_MAX + 1000);
+	pbt_say(&in, "auth plain ");
+	pbt_say(&want, GREETING "%s", fits
+	    ? "request AUTH begin PLAIN response " : TOO_LONG UNKNOWN);
+	for (i = 0; i < len - 13; i++) {
+		pbt_put(&in, OCTETS("a"));
+		if (fits)
+			pbt_put(&want, OCTETS("a"));
+	}
+	pbt_say(&in, "\r\nok\r\n");
+	pbt_say(&want, fits ? "\n+ bW9yZQ==\r\nrequest AUTH response ok\n"
+	    "state TRANSACTION\n" : "state AUTHORIZATION\n");
+	pbt_random_splits(&pbt_session, pb_buffer_slice(&in), 4711, &got);
+	ASSERT_OCTETS(pb_buffer_slice(&got), pb_buffer_slice(&want));
+	pb_buffer_fini(&got);
+	pb_buffer_fini(&in);
+	pb_buffer_fini(&want);
+}
+
+static void
+an_auth_may_be_longer_than_other_commands(void **state)
+{
+	size_t len;
+
+	(void)state;
+	for (len = PB_POP3_LINE_MAX - 2; len < PB_POP3_LINE_MAX + 3; len++)
+		long_auth(len, true);
+	long_auth(PB_POP3_RESPONSE_MAX, true);
+	long_auth(PB_POP3_RESPONSE_MAX + 1, false);
+}
+
 static void
 a_response_has_a_limit(void **state)
 {
@@ -769,6 +808,7 @@ main(void)
 		cmocka_unit_test(auth_is_cancelled_by_an_asterisk),
 		cmocka_unit_test(auth_by_no_mechanism_of_ours),
 		cmocka_unit_test(a_refused_auth_gives_pass_no_user),
+		cmocka_unit_test(an_auth_may_be_longer_than_other_commands),
 		cmocka_unit_test(a_response_has_a_limit),
 		cmocka_unit_test(a_response_does_not_stay),
 		cmocka_unit_test(a_megabyte_of_response_ends_the_session),
