@@ -14,7 +14,10 @@
  * in logs, the fuzz dictionary and the tests all derive from its rows.
  */
 
-/* Longest line a client may send, CR LF included (RFC 2449, section 4). */
+/*
+ * Longest line a client may send, CR LF included (RFC 2449, section 4); AUTH has
+ * a limit of its own, see session.h.
+ */
 #define PB_POP3_LINE_MAX 255
 
 enum pb_pop3_state {

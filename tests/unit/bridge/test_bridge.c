@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "popbridge/base/log.h"
 #include "popbridge/base/mem.h"
 #include "support/login.h"
 
@@ -321,6 +322,66 @@ without_auth_nobody_acts_for_another(void **state)
 	pbt_edge_fini(&e);
 }
 
+static char logged[2048];
+
+static void
+keep_record(enum pb_log_level level, const char *text,
+    const struct pb_log_pair *pairs, size_t n)
+{
+	size_t at = 0;
+	size_t i;
+
+	(void)level;
+	at += (size_t)snprintf(logged, sizeof(logged), "%s", text);
+	for (i = 0; i < n; i++)
+		at += (size_t)snprintf(logged + at, sizeof(logged) - at,
+		    " %s=%s", pairs[i].key,
+		    pairs[i].text != NULL ? pairs[i].text : "n");
+}
+
+static void
+the_log_says_why_nobody_can_act_for_another(void **state)
+{
+	struct pbt_edge e;
+
+	(void)state;
+	pb_log_setup(PB_LOG_WARN, keep_record);
+	start(&e);
+	client(&e, "AUTH PLAIN Ym9zcwBtYXgAZ2VoZWltMTIz\r\n");
+	pbt_edge_connected(&e);
+	upstream(&e, "* OK [CAPABILITY IMAP4rev1] hi\r\n");
+	pb_log_setup(PB_LOG_WARN, NULL);
+	assert_non_null(strstr(logged, "login failed"));
+	assert_non_null(strstr(logged, " user=max authzid=boss "));
+	assert_non_null(strstr(logged, "no AUTH=PLAIN"));
+	pbt_edge_fini(&e);
+}
+
+static void
+neither_auth_nor_its_responses_are_logged(void **state)
+{
+	static const char *const lines[] = { "AUTH PLAIN AG1heABnZQBoZWlt",
+		"AUTH LOGIN", "bWF4", "Z2UKaGVpbQ==", "AUTH PLAIN", "Z2Vo!",
+		"AUTH PLAIN Z2VoZWltMTIz", "Z2VoZWltMTIz" };
+	struct pbt_edge e;
+	size_t i;
+
+	(void)state;
+	pb_log_setup(PB_LOG_DEBUG, keep_record);
+	start(&e);
+	for (i = 0; i < COUNT(lines); i++) {
+		ROW(lines, i);
+		client(&e, lines[i]);
+		client(&e, "\r\n");
+		assert_null(strstr(logged, "Z2"));
+		assert_null(strstr(logged, "AG1"));
+		assert_null(strstr(logged, "ge"));
+	}
+	assert_non_null(strstr(logged, "AUTH refused"));
+	pb_log_setup(PB_LOG_WARN, NULL);
+	pbt_edge_fini(&e);
+}
+
 static void
 a_hundred_thousand_cancelled_auths_hold_no_memory(void **state)
 {
@@ -605,6 +666,8 @@ main(void)
 		cmocka_unit_test(thousands_of_commands_at_once_cost_no_memory),
 		cmocka_unit_test(the_password_is_gone_after_the_login),
 		cmocka_unit_test(the_password_of_auth_is_gone_after_the_login),
+		cmocka_unit_test(the_log_says_why_nobody_can_act_for_another),
+		cmocka_unit_test(neither_auth_nor_its_responses_are_logged),
 		cmocka_unit_test(without_auth_nobody_acts_for_another),
 		cmocka_unit_test(
 		    a_hundred_thousand_cancelled_auths_hold_no_memory),
