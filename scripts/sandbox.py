@@ -107,6 +107,14 @@ service pop3 {{
 }}
 """
 
+MASTER_CONFIG = """
+passdb {{
+  driver = passwd-file
+  args = username_format=%u {directory}/masters
+  master = yes
+}}
+"""
+
 TLS_CONFIG = """
 ssl_cert = <{directory}/server.pem
 ssl_key = <{directory}/server.key
@@ -152,11 +160,12 @@ class Dovecot:
     pop3         False: IMAP only (and Debian's dovecot-pop3d is not needed)
     cert_names   subjectAltName of the server's certificate
     failure_delay  how long the answer to a wrong password is held back
+    master       (name, password) of one who may log in as anybody
     """
 
     def __init__(self, without=(), cleartext=True, tls=True,
                  pop3=True, cert_names=("DNS:localhost", "IP:127.0.0.1"),
-                 failure_delay="0"):
+                 failure_delay="0", master=None):
         self.process = None
         self.users = {}
         self.delivered = 0
@@ -172,7 +181,11 @@ class Dovecot:
                 make_certificates(self.directory, cert_names)
             self.ca = self.directory + "/ca.pem" if tls else None
             self.log = self.directory + "/dovecot.log"
-            self._start(without, cleartext, tls, pop3, failure_delay)
+            if master:
+                with open(self.directory + "/masters", "w") as f:
+                    f.write("%s:{PLAIN}%s\n" % master)
+                os.chmod(self.directory + "/masters", 0o644)
+            self._start(without, cleartext, tls, pop3, failure_delay, master)
         except BaseException:
             self.stop()
             raise
@@ -189,13 +202,13 @@ class Dovecot:
         owner = pwd.getpwnam("nobody")
         self.uid, self.gid = owner.pw_uid, owner.pw_gid
 
-    def _start(self, without, cleartext, tls, pop3, failure_delay):
+    def _start(self, without, cleartext, tls, pop3, failure_delay, master):
         listeners = []
         self.imap_port = self._listen(listeners)
         self.imaps_port = self._listen(listeners) if tls else 0
         self.pop3_port = self._listen(listeners) if pop3 else 0
         text = CONFIG + (TLS_CONFIG if tls else "") + (
-            POP3_CONFIG if pop3 else "")
+            POP3_CONFIG if pop3 else "") + (MASTER_CONFIG if master else "")
         text = text.format(
             directory=self.directory, address=self.address,
             internal=self.internal, internal_group=self.internal_group,
@@ -293,7 +306,9 @@ class Dovecot:
         # A file for each: Dovecot looks for a change once a second only.
         path = "%s/users/%s" % (
             self.directory, hashlib.md5(user.name.encode()).hexdigest())
-        secret = base64.b64encode(user.password.encode()).decode()
+        # A password may have octets that are no UTF-8, as surrogates.
+        secret = base64.b64encode(
+            user.password.encode(errors="surrogateescape")).decode()
         with open(path, "w") as f:
             f.write("%s:{PLAIN.b64}%s:%d:%d::%s::\n" % (
                 user.name, secret, self.uid, self.gid, user.home))

@@ -48,16 +48,24 @@ pb_log_write(enum pb_log_level level, const char *text,
 {
 	char values[FIELDS_MAX][PB_LOG_VALUE_MAX];
 	struct pb_log_pair pairs[FIELDS_MAX];
+	size_t n_pairs = 0;
 	size_t i;
 
 	pb_check(n <= FIELDS_MAX);
 	for (i = 0; i < n; i++) {
-		pairs[i] = (struct pb_log_pair){ .key = fields[i].key,
-			.number = fields[i].number };
-		if (fields[i].type == PB_LOG_TYPE_NUMBER)
+		struct pb_log_pair *pair = &pairs[n_pairs];
+
+		if (fields[i].type == PB_LOG_TYPE_OPTIONAL &&
+		    fields[i].slice.data == NULL)
 			continue;
-		pb_text_clean(fields[i].slice, values[i], sizeof(values[i]));
-		pairs[i].text = values[i];
+		*pair = (struct pb_log_pair){ .key = fields[i].key,
+			.number = fields[i].number };
+		if (fields[i].type != PB_LOG_TYPE_NUMBER) {
+			pb_text_clean(fields[i].slice, values[n_pairs],
+			    sizeof(values[0]));
+			pair->text = values[n_pairs];
+		}
+		n_pairs++;
 	}
-	atomic_load(&sink)(level, text, pairs, n);
+	atomic_load(&sink)(level, text, pairs, n_pairs);
 }

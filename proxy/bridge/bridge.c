@@ -18,8 +18,10 @@ pb_bridge_init(struct pb_bridge *b, const struct pb_bridge_options *options,
 		.login_until = now + options->login_ms };
 	pb_buffer_init(&b->client_out, OUT_MAX);
 	b->commit.step = PB_COMMIT_DONE;
+	b->sasl.step = PB_SASL_DONE;
 	if (pb_pop3_session_init(&b->pop3, &b->client_out) != PB_OK)
 		pb_bridge_stop(b, "no memory", now);
+	b->pop3.mechanisms = pb_sasl_mechanisms();
 }
 
 void
@@ -44,6 +46,8 @@ void
 pb_bridge_fini(struct pb_bridge *b)
 {
 	pb_secret_clear(&b->password);
+	pb_secret_clear(&b->authzid);
+	pb_sasl_server_clear(&b->sasl);
 	pb_pop3_session_fini(&b->pop3);
 	pb_maildrop_fini(&b->maildrop);
 	pb_commit_fini(&b->commit);
@@ -84,6 +88,14 @@ struct pb_slice
 pb_bridge_user(const struct pb_bridge *b)
 {
 	return pb_slice(b->pop3.user, b->pop3.user_len);
+}
+
+struct pb_slice
+pb_bridge_authzid(const struct pb_bridge *b)
+{
+	struct pb_slice authzid = pb_secret_reveal(&b->authzid);
+
+	return authzid.len > 0 ? authzid : pb_slice(NULL, 0);
 }
 
 bool
@@ -149,6 +161,7 @@ pb_bridge_end(struct pb_bridge *b, const char *reason)
 	if (b->state == PB_BRIDGE_SECURING)
 		pb_buffer_clear(&b->client_out);
 	pb_secret_clear(&b->password);
+	pb_sasl_server_clear(&b->sasl);
 	if (b->imap != NULL)
 		pb_imap_client_logout(b->imap);
 	pb_pop3_session_enter(&b->pop3, PB_POP3_CLOSED);
@@ -204,6 +217,7 @@ pb_bridge_log_error(const struct pb_bridge *b, const char *text,
 	pb_log(err->kind == PB_ERROR_INTERNAL ? PB_LOG_ERROR : PB_LOG_WARN,
 	    text, PB_LOG_STR("id", b->id),
 	    PB_LOG_SLICE("user", pb_bridge_user(b)),
+	    PB_LOG_OPTIONAL("authzid", pb_bridge_authzid(b)),
 	    PB_LOG_STR("client", b->peer), PB_LOG_STR("why", err->text));
 }
 
@@ -420,14 +434,22 @@ void
 pb_bridge_connected(struct pb_bridge *b, struct pb_imap_client *imap,
     uint64_t now)
 {
+	struct pb_slice authzid = pb_secret_reveal(&b->authzid);
+	enum pb_status st;
+
 	b->now = now;
 	if (b->state != PB_BRIDGE_CONNECTING)
 		return;
 	b->imap = imap;
 	pb_bridge_enter(b, PB_BRIDGE_LOGIN);
-	/* The POP3 session has refused what this refuses. */
-	if (pb_imap_client_login(imap, pb_bridge_user(b), &b->password) !=
-	    PB_OK)
+	st = pb_imap_client_login(imap, pb_bridge_user(b), &b->password);
+	if (st == PB_OK && authzid.len > 0)
+		st = pb_imap_client_authorize(imap, authzid);
+	/* What these refuse has been refused before. */
+	if (st == PB_ENOMEM)
+		pb_bridge_login_failed_for(b, PB_ERROR_INTERNAL,
+		    "no memory for the login");
+	else if (st != PB_OK)
 		pb_bridge_login_failed_for(b, PB_ERROR_AUTH,
 		    "the user name or password cannot be sent");
 }

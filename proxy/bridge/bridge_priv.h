@@ -38,6 +38,10 @@ void pb_bridge_log_error(const struct pb_bridge *b, const char *text,
 
 /* opening.c */
 
+/* Both ways to say who one is; then the way to the server begins. */
+void pb_bridge_do_pass(struct pb_bridge *b, struct pb_pop3_request *request);
+void pb_bridge_do_auth(struct pb_bridge *b, struct pb_pop3_request *request);
+
 /*
  * The login has failed, wherever it was.  The client hears a reply, never a
  * closed connection: clients take that for a wrong password.

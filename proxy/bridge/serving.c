@@ -223,14 +223,6 @@ do_quit(struct pb_bridge *b)
 }
 
 static void
-do_pass(struct pb_bridge *b, struct pb_pop3_request *request)
-{
-	pb_secret_move(&b->password, &request->password);
-	pb_bridge_enter(b, PB_BRIDGE_CONNECTING);
-	pb_bridge_ask(b, PB_BRIDGE_CONNECT);
-}
-
-static void
 do_stls(struct pb_bridge *b)
 {
 	pb_bridge_answer(b, PB_REPLY_STLS, 0, 0);
@@ -246,8 +238,11 @@ pb_bridge_do_request(struct pb_bridge *b, struct pb_pop3_request *request)
 	const struct pb_pop3_command *cmd = &request->command;
 
 	switch (cmd->row->verb) {
+	case PB_POP3_AUTH:
+		pb_bridge_do_auth(b, request);
+		return;
 	case PB_POP3_PASS:
-		do_pass(b, request);
+		pb_bridge_do_pass(b, request);
 		return;
 	case PB_POP3_STLS:
 		do_stls(b);

@@ -22,6 +22,7 @@ void
 pb_imap_client_fini(struct pb_imap_client *c)
 {
 	pb_secret_clear(&c->password);
+	pb_secret_clear(&c->authzid);
 	pb_imap_framer_fini(&c->framer);
 	pb_buffer_fini(&c->out);
 	pb_buffer_fini(&c->inline_body);
@@ -64,6 +65,7 @@ pb_imap_break(struct pb_imap_client *c)
 {
 	pb_imap_enter(c, PB_IMAP_STATE_BROKEN);
 	pb_secret_clear(&c->password);
+	pb_secret_clear(&c->authzid);
 	pb_buffer_release(&c->out);
 	return PB_EPROTO;
 }
@@ -155,27 +157,34 @@ pb_imap_sent(struct pb_imap_client *c, enum pb_status st,
 	return PB_OK;
 }
 
+static bool
+can_be_sent(struct pb_slice s)
+{
+	return pb_slice_find(s, '\r') == s.len &&
+	    pb_slice_find(s, '\n') == s.len &&
+	    pb_slice_find(s, '\0') == s.len;
+}
+
 enum pb_status
 pb_imap_client_login(struct pb_imap_client *c, struct pb_slice user,
     struct pb_secret *password)
 {
-	struct pb_slice pass = pb_secret_reveal(password);
-	size_t i;
-
-	for (i = 0; i < 3; i++) {
-		char c_bad = "\r\n"[i];
-
-		if (pb_slice_find(user, c_bad) < user.len ||
-		    pb_slice_find(pass, c_bad) < pass.len)
-			return PB_EINVAL;
-	}
-	if (user.len > PB_IMAP_USER_MAX)
+	if (!can_be_sent(user) || !can_be_sent(pb_secret_reveal(password)) ||
+	    user.len > PB_IMAP_USER_MAX)
 		return PB_EINVAL;
 	memcpy(c->user, user.data, user.len);
 	c->user[user.len] = '\0';
 	c->user_len = user.len;
 	pb_secret_move(&c->password, password);
 	return PB_OK;
+}
+
+enum pb_status
+pb_imap_client_authorize(struct pb_imap_client *c, struct pb_slice authzid)
+{
+	if (!can_be_sent(authzid) || authzid.len > PB_IMAP_USER_MAX)
+		return PB_EINVAL;
+	return pb_secret_set(&c->authzid, authzid);
 }
 
 enum pb_status

@@ -36,12 +36,26 @@ user_of(const struct pb_imap_client *c)
 	return pb_slice(c->user, c->user_len);
 }
 
-/* RFC 7888: LITERAL- allows it up to 4096 octets, more than any of ours. */
+/* RFC 7888, section 5: with LITERAL- alone, longer ones must wait. */
+#define LITERAL_MINUS_MAX 4096
+
 static bool
 literals_wait(const struct pb_imap_client *c)
 {
-	return (c->capabilities & (PB_IMAP_CAP_LITERAL_PLUS |
-	    PB_IMAP_CAP_LITERAL_MINUS)) == 0;
+	if ((c->capabilities & PB_IMAP_CAP_LITERAL_PLUS) != 0)
+		return false;
+	return (c->capabilities & PB_IMAP_CAP_LITERAL_MINUS) == 0 ||
+	    pb_secret_reveal(&c->password).len > LITERAL_MINUS_MAX;
+}
+
+/* Only PLAIN can say it; for oneself it need not be said. */
+static bool
+needs_plain(const struct pb_imap_client *c)
+{
+	struct pb_slice authzid = pb_secret_reveal(&c->authzid);
+
+	return authzid.len > 0 && (authzid.len != c->user_len ||
+	    memcmp(authzid.data, c->user, c->user_len) != 0);
 }
 
 /*
@@ -72,7 +86,8 @@ send_authenticate(struct pb_imap_client *c, const char *tag)
 
 	c->login_piece = initial ? LOGIN_PIECES : 0;
 	return pb_imap_write_authenticate_plain(c->writer, &c->out, tag,
-	    initial, user_of(c), pb_secret_reveal(&c->password));
+	    initial, pb_secret_reveal(&c->authzid), user_of(c),
+	    pb_secret_reveal(&c->password));
 }
 
 static enum pb_status
@@ -114,6 +129,13 @@ go_on(struct pb_imap_client *c)
 		    "(LOGINDISABLED, no AUTH=PLAIN); it may want TLS");
 		return pb_imap_break(c);
 	}
+	if ((c->capabilities & PB_IMAP_CAP_AUTH_PLAIN) == 0 &&
+	    needs_plain(c)) {
+		pb_error_set(&c->error, PB_ERROR_AUTH, PB_SCOPE_ACCOUNT,
+		    "the client gives an authorization identity, and the IMAP "
+		    "server cannot be told it (no AUTH=PLAIN)");
+		return pb_imap_break(c);
+	}
 	return send_login(c);
 }
 
@@ -149,6 +171,7 @@ logged_in(struct pb_imap_client *c, struct pb_imap_event *event)
 	enum pb_status st = PB_OK;
 
 	pb_secret_clear(&c->password);
+	pb_secret_clear(&c->authzid);
 	/* Some servers (163.com, QQ) allow no SELECT before ID. */
 	if ((c->capabilities & PB_IMAP_CAP_ID) != 0)
 		st = pb_imap_sent(c, pb_imap_write_id(&c->out,
@@ -218,7 +241,8 @@ pb_imap_login_continue(struct pb_imap_client *c)
 		    "it asks for more than name and password");
 	if (c->login_piece == 0) {
 		c->login_piece = LOGIN_PIECES;
-		st = pb_imap_write_plain(&c->out, user_of(c), pass);
+		st = pb_imap_write_plain(&c->out,
+		    pb_secret_reveal(&c->authzid), user_of(c), pass);
 	} else {
 		st = pb_imap_write_login_literal(&c->out, "",
 		    c->login_piece++, user_of(c), pass, true);

@@ -247,17 +247,21 @@ pb_imap_write_login_literal(struct pb_buffer *out, const char *tag,
 	return st;
 }
 
-/* base64(NUL user NUL password); own memory, to be wiped and freed. */
+/* base64(authzid NUL user NUL password); own memory, to be wiped and freed. */
 static char *
-plain_message(struct pb_slice user, struct pb_slice pass, size_t *len)
+plain_message(struct pb_slice authzid, struct pb_slice user,
+    struct pb_slice pass, size_t *len)
 {
-	size_t raw_len = user.len + pass.len + 2;
+	size_t raw_len = authzid.len + user.len + pass.len + 2;
 	char *raw = pb_alloc(raw_len);
 	char *coded = NULL;
 
 	if (raw != NULL) {
-		memcpy(raw + 1, user.data, user.len);
-		memcpy(raw + 2 + user.len, pass.data, pass.len);
+		char *at = raw + authzid.len + 1;
+
+		memcpy(raw, authzid.data, authzid.len);
+		memcpy(at, user.data, user.len);
+		memcpy(at + user.len + 1, pass.data, pass.len);
 		coded = encode_base64(raw, (int)raw_len);
 		pb_wipe(raw, raw_len);
 	}
@@ -268,12 +272,12 @@ plain_message(struct pb_slice user, struct pb_slice pass, size_t *len)
 }
 
 enum pb_status
-pb_imap_write_plain(struct pb_buffer *out, struct pb_slice user,
-    struct pb_slice pass)
+pb_imap_write_plain(struct pb_buffer *out, struct pb_slice authzid,
+    struct pb_slice user, struct pb_slice pass)
 {
 	size_t before = out->len;
 	size_t len = 0;
-	char *coded = plain_message(user, pass, &len);
+	char *coded = plain_message(authzid, user, pass, &len);
 	enum pb_status st;
 
 	if (coded == NULL)
@@ -291,7 +295,7 @@ pb_imap_write_plain(struct pb_buffer *out, struct pb_slice user,
 enum pb_status
 pb_imap_write_authenticate_plain(struct pb_imap_writer *w,
     struct pb_buffer *out, const char *tag, bool initial,
-    struct pb_slice user, struct pb_slice pass)
+    struct pb_slice authzid, struct pb_slice user, struct pb_slice pass)
 {
 	size_t before = out->len;
 	enum pb_status st;
@@ -305,7 +309,7 @@ pb_imap_write_authenticate_plain(struct pb_imap_writer *w,
 	out->len -= 2;
 	st = pb_buffer_append(out, " ", 1);
 	if (st == PB_OK)
-		st = pb_imap_write_plain(out, user, pass);
+		st = pb_imap_write_plain(out, authzid, user, pass);
 	if (st != PB_OK)
 		out->len = before;
 	return st;

@@ -90,6 +90,7 @@ log_summary(const struct pb_session *s)
 
 	pb_log(PB_LOG_INFO, "session ended", PB_LOG_STR("id", s->id_text),
 	    PB_LOG_SLICE("user", pb_bridge_user(&s->bridge)),
+	    PB_LOG_OPTIONAL("authzid", pb_bridge_authzid(&s->bridge)),
 	    PB_LOG_STR("client", s->peer), PB_LOG_NUM("retr", stats->retr),
 	    PB_LOG_NUM("top", stats->top), PB_LOG_NUM("dele", stats->dele),
 	    PB_LOG_NUM("removed", stats->removed),
@@ -169,6 +170,7 @@ refused_before(struct pb_session *s)
 	pb_url_format(&s->snapshot->config->upstream, url);
 	s->has_digest = pb_limits_digest(limits, pb_slice_str(url),
 	    pb_bridge_user(&s->bridge),
+	    pb_secret_reveal(&s->bridge.authzid),
 	    pb_secret_reveal(&s->bridge.password), s->digest);
 	return s->has_digest && pb_limits_is_refused(limits, s->digest,
 	    now_of(s));
@@ -209,12 +211,17 @@ connect_upstream(struct pb_session *s)
 	pb_bridge_upstream_lost(&s->bridge, &err, now_of(s));
 }
 
-/* Upstream, user and mailbox, with NUL between: none of them can hold it. */
+/*
+ * Upstream, owner and mailbox, with NUL between: none of them can hold it.
+ * The owner is the one for whom the user acts, if there is one.
+ */
 static bool
 make_lock_key(struct pb_session *s)
 {
 	char url[PB_URL_TEXT_SIZE];
-	struct pb_slice user = pb_bridge_user(&s->bridge);
+	struct pb_slice authzid = pb_bridge_authzid(&s->bridge);
+	struct pb_slice user = authzid.len > 0 ? authzid
+					       : pb_bridge_user(&s->bridge);
 	const char *mailbox = s->snapshot->bridge.mailbox;
 	size_t url_len;
 	size_t mailbox_len = strlen(mailbox);

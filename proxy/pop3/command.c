@@ -6,6 +6,7 @@
 #define TRAN PB_POP3_TRANSACTION
 
 static const struct pb_pop3_verb_row verbs[] = {
+	{ "AUTH", PB_POP3_AUTH, PB_POP3_ARGS_OPT_TEXT, AUTH, true, NULL },
 	{ "CAPA", PB_POP3_CAPA, PB_POP3_ARGS_NONE, AUTH | TRAN, false, NULL },
 	{ "DELE", PB_POP3_DELE, PB_POP3_ARGS_MSGNO, TRAN, false, NULL },
 	{ "LAST", PB_POP3_LAST, PB_POP3_ARGS_NONE, TRAN, false, NULL },
@@ -98,6 +99,9 @@ pb_pop3_command_parse(struct pb_slice line, struct pb_pop3_command *cmd)
 	case PB_POP3_ARGS_TEXT:
 		cmd->text = rest;
 		return rest.len > 0 ? PB_OK : PB_EINVAL;
+	case PB_POP3_ARGS_OPT_TEXT:
+		cmd->text = trim(rest);
+		return PB_OK;
 	case PB_POP3_ARGS_OPT_MSGNO:
 		if (trim(rest).len == 0)
 			return PB_OK;

@@ -23,6 +23,7 @@ static const struct row rows[] = {
 	POSITIVE(PB_REPLY_GREETING, "popbridge ready"),
 	POSITIVE(PB_REPLY_CAPA, "capability list follows"),
 	POSITIVE(PB_REPLY_STLS, "begin TLS now"),
+	POSITIVE(PB_REPLY_AUTH_LIST, "mechanism list follows"),
 	POSITIVE(PB_REPLY_USER, "send PASS"),
 	POSITIVE(PB_REPLY_LOGGED_IN, "logged in"),
 	POSITIVE(PB_REPLY_NOOP, "still here"),
@@ -46,6 +47,9 @@ static const struct row rows[] = {
 	NEGATIVE(PB_REPLY_LINE_TOO_LONG, "command line too long"),
 	CODED(PB_REPLY_BAD_LOGIN_OCTETS, "AUTH",
 	    "user name or password has a character that no mail server takes"),
+	NEGATIVE(PB_REPLY_NO_MECHANISM, "no such mechanism"),
+	NEGATIVE(PB_REPLY_AUTH_CANCELLED, "login cancelled"),
+	NEGATIVE(PB_REPLY_BAD_RESPONSE, "not a response of this mechanism"),
 	NEGATIVE(PB_REPLY_NO_SUCH_MESSAGE, "no such message"),
 	NEGATIVE(PB_REPLY_MESSAGE_DELETED, "message is marked as deleted"),
 	CODED(PB_REPLY_AUTH, "AUTH",
@@ -105,13 +109,14 @@ pb_pop3_reply(struct pb_buffer *out, enum pb_pop3_reply reply, uint64_t n,
 }
 
 enum pb_status
-pb_pop3_reply_capa_lines(struct pb_buffer *out, bool user, bool stls)
+pb_pop3_reply_capa_lines(struct pb_buffer *out, bool user, bool stls,
+    const char *sasl)
 {
+	enum pb_status st = PB_OK;
 	unsigned verb;
 
 	for (verb = 0; verb < PB_POP3_VERBS; verb++) {
 		const char *capa = pb_pop3_verb_row(verb)->capa;
-		enum pb_status st = PB_OK;
 
 		if ((verb == PB_POP3_USER && !user) ||
 		    (verb == PB_POP3_STLS && !stls))
@@ -121,8 +126,34 @@ pb_pop3_reply_capa_lines(struct pb_buffer *out, bool user, bool stls)
 		if (st != PB_OK)
 			return st;
 	}
+	if (sasl != NULL)
+		st = pb_buffer_printf(out, "SASL %s\r\n", sasl);
+	if (st != PB_OK)
+		return st;
 	return pb_buffer_printf(out, "RESP-CODES\r\nAUTH-RESP-CODE\r\n"
 	    "PIPELINING\r\nIMPLEMENTATION popbridge-%s\r\n.\r\n", PB_VERSION);
+}
+
+enum pb_status
+pb_pop3_reply_sasl_lines(struct pb_buffer *out, const char *sasl)
+{
+	struct pb_slice names = pb_slice_str(sasl);
+	enum pb_status st = PB_OK;
+
+	while (st == PB_OK && names.len > 0) {
+		struct pb_slice name = pb_slice_word(&names);
+
+		st = pb_buffer_printf(out, "%.*s\r\n", (int)name.len,
+		    name.data);
+	}
+	return st == PB_OK ? pb_pop3_reply_end(out) : st;
+}
+
+enum pb_status
+pb_pop3_reply_challenge(struct pb_buffer *out, struct pb_slice challenge)
+{
+	return pb_buffer_printf(out, "+ %.*s\r\n", (int)challenge.len,
+	    challenge.data);
 }
 
 enum pb_status

@@ -1,5 +1,7 @@
 #include "popbridge/pop3/session.h"
 
+#include <strings.h>
+
 #include "popbridge/base/check.h"
 #include "popbridge/base/mem.h"
 #include "popbridge/pop3/reply.h"
@@ -8,12 +10,14 @@ enum pb_status
 pb_pop3_session_init(struct pb_pop3_session *s, struct pb_buffer *out)
 {
 	*s = (struct pb_pop3_session){ .state = PB_POP3_AUTHORIZATION };
+	pb_buffer_init_secret(&s->response, PB_POP3_RESPONSE_MAX);
 	return pb_pop3_reply(out, PB_REPLY_GREETING, 0, 0);
 }
 
 void
 pb_pop3_session_fini(struct pb_pop3_session *s)
 {
+	pb_buffer_fini(&s->response);
 	pb_wipe(s, sizeof(*s));
 	s->state = PB_POP3_CLOSED;
 }
@@ -54,10 +58,30 @@ pb_pop3_session_secured(struct pb_pop3_session *s)
 	pb_check(s->state == PB_POP3_AUTHORIZATION);
 	s->tls = PB_POP3_TLS_ACTIVE;
 	s->user_len = 0;
+	s->user_by_auth = false;
 	s->errors = 0;
 	pb_wipe(s->user, sizeof(s->user));
 	pb_wipe(s->line, sizeof(s->line));
 	s->line_len = 0;
+}
+
+enum pb_status
+pb_pop3_session_challenge(struct pb_pop3_session *s, struct pb_buffer *out,
+    struct pb_slice challenge)
+{
+	pb_check(s->state == PB_POP3_AUTHORIZATION && !s->in_auth);
+	s->in_auth = true;
+	return pb_pop3_reply_challenge(out, challenge);
+}
+
+void
+pb_pop3_session_name(struct pb_pop3_session *s, struct pb_slice user)
+{
+	pb_check(user.len <= PB_POP3_USER_MAX);
+	memcpy(s->user, user.data, user.len);
+	s->user[user.len] = '\0';
+	s->user_len = user.len;
+	s->user_by_auth = true;
 }
 
 static bool
@@ -68,11 +92,61 @@ may_begin_tls(const struct pb_pop3_session *s)
 }
 
 /*
- * Move octets of one line into s->line.  True when the line is complete;
- * *too_long when it did not fit and what is kept of it is of no use.
+ * Move octets of one response into s->response.  PB_OK when it is complete,
+ * PB_AGAIN when there must come more of it, PB_ENOMEM.
+ */
+static enum pb_status
+take_response(struct pb_pop3_session *s, struct pb_slice *in)
+{
+	size_t end = pb_slice_find(*in, '\n');
+	size_t room = PB_POP3_RESPONSE_MAX - 1 - s->response.len;
+	size_t keep = end < room ? end : room;
+	enum pb_status st = PB_OK;
+
+	if (s->skipped > 0)
+		keep = 0;
+	s->skipped += end - keep;
+	/* It is of no use any more, so nothing of it is kept. */
+	if (s->skipped > 0)
+		pb_buffer_release(&s->response);
+	else
+		st = pb_buffer_append(&s->response, in->data, keep);
+	if (st != PB_OK)
+		return st;
+	st = end == in->len ? PB_AGAIN : PB_OK;
+	pb_slice_skip(in, st == PB_OK ? end + 1 : end);
+	return st;
+}
+
+/*
+ * Clients that never heard of a limit send an AUTH with its response in one
+ * line, however long that is.
  */
 static bool
-take_line(struct pb_pop3_session *s, struct pb_slice *in, bool *too_long)
+may_outgrow_the_line(const struct pb_pop3_session *s)
+{
+	return s->state == PB_POP3_AUTHORIZATION &&
+	    s->tls != PB_POP3_TLS_REQUIRED && s->mechanisms != NULL &&
+	    pb_slice_starts(pb_slice(s->line, s->line_len), "AUTH ");
+}
+
+static enum pb_status
+go_on_in_response(struct pb_pop3_session *s)
+{
+	enum pb_status st = pb_buffer_append(&s->response, s->line,
+	    s->line_len);
+
+	pb_wipe(s->line, sizeof(s->line));
+	s->long_auth = true;
+	return st == PB_OK ? PB_AGAIN : st;
+}
+
+/*
+ * Move octets of one line into s->line, as take_response does; when s->skipped
+ * says that it did not fit, what is kept of it is of no use.
+ */
+static enum pb_status
+take_line(struct pb_pop3_session *s, struct pb_slice *in)
 {
 	size_t end = pb_slice_find(*in, '\n');
 	size_t keep = end;
@@ -83,16 +157,19 @@ take_line(struct pb_pop3_session *s, struct pb_slice *in, bool *too_long)
 	if (keep > 0)
 		memcpy(s->line + s->line_len, in->data, keep);
 	s->line_len += keep;
+	if (end > keep && s->skipped == 0 && may_outgrow_the_line(s)) {
+		pb_slice_skip(in, keep);
+		return go_on_in_response(s);
+	}
 	s->skipped += end - keep;
 	if (end == in->len) {
 		pb_slice_skip(in, end);
-		return false;
+		return PB_AGAIN;
 	}
 	pb_slice_skip(in, end + 1);
-	*too_long = s->skipped > 0;
 	if (s->line_len > 0 && s->line[s->line_len - 1] == '\r')
 		s->line_len--;
-	return true;
+	return PB_OK;
 }
 
 /* CR and NUL would end up in a command or a C string of somebody else. */
@@ -126,12 +203,108 @@ take_user(struct pb_pop3_session *s, struct pb_slice name,
     struct pb_buffer *out)
 {
 	s->user_len = 0;
+	s->user_by_auth = false;
 	if (!is_login_text(name))
 		return refuse(s, out, PB_REPLY_BAD_LOGIN_OCTETS);
 	memcpy(s->user, name.data, name.len);
 	s->user[name.len] = '\0';
 	s->user_len = name.len;
 	return answer(s, out, PB_REPLY_USER);
+}
+
+static enum pb_status
+say_capa(struct pb_pop3_session *s, struct pb_buffer *out)
+{
+	bool login = s->tls != PB_POP3_TLS_REQUIRED;
+	enum pb_status st = answer(s, out, PB_REPLY_CAPA);
+
+	if (st != PB_OK)
+		return st;
+	return pb_pop3_reply_capa_lines(out, login, may_begin_tls(s),
+	    login && s->state == PB_POP3_AUTHORIZATION ? s->mechanisms
+						       : NULL);
+}
+
+/* The name in s->mechanisms, where it lasts; empty when it is not there. */
+static struct pb_slice
+find_mechanism(const struct pb_pop3_session *s, struct pb_slice name)
+{
+	struct pb_slice names = pb_slice_str(s->mechanisms);
+
+	while (names.len > 0) {
+		struct pb_slice one = pb_slice_word(&names);
+
+		if (one.len == name.len &&
+		    strncasecmp(one.data, name.data, one.len) == 0)
+			return one;
+	}
+	return names;
+}
+
+/* As dispatch: AUTH, with what stands behind it. */
+static enum pb_status
+begin_auth(struct pb_pop3_session *s, struct pb_pop3_request *request,
+    struct pb_buffer *out)
+{
+	struct pb_slice response = request->command.text;
+	struct pb_slice name = pb_slice_word(&response);
+	enum pb_status st;
+
+	if (s->mechanisms == NULL)
+		return refuse(s, out, PB_REPLY_NO_MECHANISM);
+	if (name.len == 0) {
+		st = answer(s, out, PB_REPLY_AUTH_LIST);
+		return st == PB_OK ? pb_pop3_reply_sasl_lines(out,
+		    s->mechanisms) : st;
+	}
+	if (pb_slice_find(response, ' ') < response.len)
+		return refuse(s, out, PB_REPLY_WRONG_ARGUMENTS);
+	request->auth = PB_POP3_AUTH_BEGIN;
+	request->mechanism = find_mechanism(s, name);
+	if (request->mechanism.len == 0)
+		return refuse(s, out, PB_REPLY_NO_MECHANISM);
+	request->has_response = response.len > 0;
+	/* The line will be wiped. */
+	request->command.text = pb_slice("", 0);
+	/* "=" is an empty one (RFC 5034, section 4). */
+	if (response.len == 1 && response.data[0] == '=')
+		response.len = 0;
+	st = pb_secret_set(&request->response, response);
+	return st == PB_OK ? PB_AGAIN : st;
+}
+
+/* What take_response has gathered, without the CR. */
+static struct pb_slice
+response_line(const struct pb_pop3_session *s)
+{
+	struct pb_slice line = pb_buffer_slice(&s->response);
+
+	if (line.len > 0 && line.data[line.len - 1] == '\r')
+		line.len--;
+	return line;
+}
+
+/* A line in a dialogue of AUTH; always for the caller. */
+static enum pb_status
+take_auth(struct pb_pop3_session *s, struct pb_buffer *out,
+    struct pb_pop3_request *request)
+{
+	struct pb_slice line = response_line(s);
+	enum pb_status st;
+
+	request->command.row = pb_pop3_verb_row(PB_POP3_AUTH);
+	request->auth = PB_POP3_AUTH_ABORTED;
+	if (s->skipped > 0) {
+		st = refuse(s, out, PB_REPLY_LINE_TOO_LONG);
+	} else if (line.len == 1 && line.data[0] == '*') {
+		st = refuse(s, out, PB_REPLY_AUTH_CANCELLED);
+	} else {
+		request->auth = PB_POP3_AUTH_RESPONSE;
+		request->has_response = true;
+		st = pb_secret_set(&request->response, line);
+	}
+	s->in_auth = false;
+	return st == PB_OK ? PB_AGAIN : st;
 }
 
 /*
@@ -148,13 +321,14 @@ dispatch(struct pb_pop3_session *s, struct pb_pop3_request *request,
 	if ((cmd->row->states & (unsigned)s->state) == 0)
 		return refuse(s, out, PB_REPLY_WRONG_STATE);
 	if (s->tls == PB_POP3_TLS_REQUIRED &&
-	    (cmd->row->verb == PB_POP3_USER || cmd->row->verb == PB_POP3_PASS))
+	    (cmd->row->verb == PB_POP3_USER || cmd->row->verb == PB_POP3_PASS ||
+	    cmd->row->verb == PB_POP3_AUTH))
 		return refuse(s, out, PB_REPLY_STLS_FIRST);
 	switch (cmd->row->verb) {
+	case PB_POP3_AUTH:
+		return begin_auth(s, request, out);
 	case PB_POP3_CAPA:
-		st = answer(s, out, PB_REPLY_CAPA);
-		return st == PB_OK ? pb_pop3_reply_capa_lines(out,
-		    s->tls != PB_POP3_TLS_REQUIRED, may_begin_tls(s)) : st;
+		return say_capa(s, out);
 	case PB_POP3_NOOP:
 		return answer(s, out, PB_REPLY_NOOP);
 	case PB_POP3_STLS:
@@ -163,7 +337,7 @@ dispatch(struct pb_pop3_session *s, struct pb_pop3_request *request,
 	case PB_POP3_USER:
 		return take_user(s, cmd->text, out);
 	case PB_POP3_PASS:
-		if (s->user_len == 0)
+		if (s->user_len == 0 || s->user_by_auth)
 			return refuse(s, out, PB_REPLY_USER_FIRST);
 		if (!is_login_text(cmd->text))
 			return refuse(s, out, PB_REPLY_BAD_LOGIN_OCTETS);
@@ -186,13 +360,14 @@ dispatch(struct pb_pop3_session *s, struct pb_pop3_request *request,
 
 /* PB_OK: answered.  PB_AGAIN: *request is for the caller. */
 static enum pb_status
-take_command(struct pb_pop3_session *s, bool too_long, struct pb_buffer *out,
+take_command(struct pb_pop3_session *s, struct pb_buffer *out,
     struct pb_pop3_request *request)
 {
-	struct pb_slice line = pb_slice(s->line, s->line_len);
+	struct pb_slice line = s->long_auth ? response_line(s)
+	    : pb_slice(s->line, s->line_len);
 	enum pb_status st;
 
-	if (too_long) {
+	if (s->skipped > 0) {
 		/* It may have been PASS. */
 		pb_wipe(s->line, sizeof(s->line));
 		return refuse(s, out, PB_REPLY_LINE_TOO_LONG);
@@ -211,6 +386,8 @@ take_command(struct pb_pop3_session *s, bool too_long, struct pb_buffer *out,
 	case PB_ETOOBIG:
 	case PB_ENOMEM:
 	case PB_EIO:
+		/* It may be the response to a challenge that never came. */
+		pb_wipe(s->line, sizeof(s->line));
 		return refuse(s, out, PB_REPLY_UNKNOWN_COMMAND);
 	}
 	st = dispatch(s, request, out);
@@ -238,12 +415,18 @@ end_early(struct pb_pop3_session *s, struct pb_buffer *out)
 	return st == PB_OK ? PB_EOF : st;
 }
 
+static enum pb_status
+take_any_line(struct pb_pop3_session *s, struct pb_slice *in)
+{
+	return s->in_auth || s->long_auth ? take_response(s, in)
+					  : take_line(s, in);
+}
+
 enum pb_status
 pb_pop3_session_next(struct pb_pop3_session *s, struct pb_slice *in,
     struct pb_buffer *out, size_t high, struct pb_pop3_request *request)
 {
 	enum pb_status st;
-	bool too_long;
 
 	for (;;) {
 		if (s->state == PB_POP3_CLOSED)
@@ -252,13 +435,19 @@ pb_pop3_session_next(struct pb_pop3_session *s, struct pb_slice *in,
 			return end_early(s, out);
 		if (in->len == 0 || out->len >= high)
 			return PB_AGAIN;
-		if (!take_line(s, in, &too_long))
+		st = take_any_line(s, in);
+		if (st == PB_AGAIN)
 			continue;
-		if (too_long && must_end(s))
+		if (st != PB_OK)
+			return st;
+		if (must_end(s))
 			return end_early(s, out);
-		s->skipped = 0;
 		*request = (struct pb_pop3_request){ .password = { NULL, 0 } };
-		st = take_command(s, too_long, out, request);
+		st = s->in_auth ? take_auth(s, out, request)
+				: take_command(s, out, request);
+		pb_buffer_release(&s->response);
+		s->long_auth = false;
+		s->skipped = 0;
 		s->line_len = 0;
 		if (st == PB_AGAIN)
 			return PB_OK;

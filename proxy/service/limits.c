@@ -324,10 +324,10 @@ pb_limits_failed(struct pb_limits *l, const struct pb_limits_network *network,
 
 bool
 pb_limits_digest(const struct pb_limits *l, struct pb_slice upstream,
-    struct pb_slice user, struct pb_slice password,
+    struct pb_slice user, struct pb_slice authzid, struct pb_slice password,
     uint8_t digest[PB_LIMITS_DIGEST])
 {
-	const struct pb_slice parts[] = { upstream, user, password };
+	const struct pb_slice parts[] = { upstream, user, authzid, password };
 
 	return l->hash.digest(l->hash.ctx, parts,
 	    sizeof(parts) / sizeof(parts[0]), digest);

@@ -20,7 +20,11 @@ enum pb_log_level {
 	PB_LOG_DEBUG,
 };
 
-enum pb_log_type { PB_LOG_TYPE_SLICE, PB_LOG_TYPE_NUMBER };
+enum pb_log_type {
+	PB_LOG_TYPE_SLICE,
+	PB_LOG_TYPE_OPTIONAL,
+	PB_LOG_TYPE_NUMBER,
+};
 
 struct pb_log_field {
 	const char *key;
@@ -33,6 +37,9 @@ struct pb_log_field {
 	{ (k), PB_LOG_TYPE_SLICE, pb_slice_str(v), 0 }
 #define PB_LOG_SLICE(k, v) \
 	{ (k), PB_LOG_TYPE_SLICE, (v), 0 }
+/* Left out of the record when the slice has no data (NULL). */
+#define PB_LOG_OPTIONAL(k, v) \
+	{ (k), PB_LOG_TYPE_OPTIONAL, (v), 0 }
 #define PB_LOG_NUM(k, v) \
 	{ (k), PB_LOG_TYPE_NUMBER, { NULL, 0 }, (uint64_t)(v) }
 

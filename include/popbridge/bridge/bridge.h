@@ -12,6 +12,7 @@
 #include "popbridge/bridge/retrieval.h"
 #include "popbridge/imap/client.h"
 #include "popbridge/pop3/session.h"
+#include "popbridge/sasl/server.h"
 
 /*
  * One POP3 session served from one IMAP mailbox.
@@ -96,7 +97,9 @@ struct pb_bridge {
 	struct pb_pop3_session pop3;
 	struct pb_buffer client_out;
 	struct pb_imap_client *imap;	/* borrowed; NULL when not connected */
+	struct pb_sasl_server sasl;	/* an AUTH under way */
 	struct pb_secret password;	/* between PASS and the connection */
+	struct pb_secret authzid;	/* of AUTH; empty for none */
 	struct pb_maildrop maildrop;
 	struct pb_retrieval retrieval;
 	struct pb_commit commit;
@@ -178,8 +181,10 @@ uint64_t pb_bridge_deadline(const struct pb_bridge *b);
 
 enum pb_bridge_action pb_bridge_next_action(struct pb_bridge *b);
 
-/* The login name; "" before USER. */
+/* The login name; "" before USER or AUTH. */
 struct pb_slice pb_bridge_user(const struct pb_bridge *b);
+/* For whom the user acts by AUTH; data is NULL when for nobody else. */
+struct pb_slice pb_bridge_authzid(const struct pb_bridge *b);
 /* Octets from the client may hold a password until the login is done. */
 bool pb_bridge_is_private(const struct pb_bridge *b);
 

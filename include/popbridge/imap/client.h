@@ -139,6 +139,7 @@ struct pb_imap_client {
 	char user[PB_IMAP_USER_MAX + 1];
 	size_t user_len;
 	struct pb_secret password;	/* own; empty after the login */
+	struct pb_secret authzid;	/* own; the same, and for none */
 	struct pb_error error;		/* why it is BROKEN */
 };
 
@@ -154,6 +155,13 @@ void pb_imap_client_fini(struct pb_imap_client *c);
 enum pb_status pb_imap_client_login(struct pb_imap_client *c,
 				    struct pb_slice user,
 				    struct pb_secret *password) PB_MUST_CHECK;
+/*
+ * The user acts for somebody else (RFC 4616, authorization identity): before
+ * the first octet is fed.  A server that cannot be told so refuses the login.
+ * PB_OK, PB_EINVAL (as above), PB_ENOMEM.
+ */
+enum pb_status pb_imap_client_authorize(struct pb_imap_client *c,
+					struct pb_slice authzid) PB_MUST_CHECK;
 /* The handshake that PB_IMAP_EVENT_STARTTLS asked for is done. */
 enum pb_status pb_imap_client_secured(struct pb_imap_client *c) PB_MUST_CHECK;
 

@@ -68,15 +68,19 @@ enum pb_status pb_imap_write_login_literal(struct pb_buffer *out,
 
 /*
  * AUTHENTICATE PLAIN (RFC 4616), with the initial response (RFC 4959) or
- * without; then pb_imap_write_plain answers the server's "+".
+ * without; then pb_imap_write_plain answers the server's "+".  An empty authzid
+ * is none.
  */
 enum pb_status pb_imap_write_authenticate_plain(struct pb_imap_writer *w,
 						struct pb_buffer *out,
 						const char *tag, bool initial,
+						struct pb_slice authzid,
 						struct pb_slice user,
 						struct pb_slice pass)
     PB_MUST_CHECK;
-enum pb_status pb_imap_write_plain(struct pb_buffer *out, struct pb_slice user,
+enum pb_status pb_imap_write_plain(struct pb_buffer *out,
+				   struct pb_slice authzid,
+				   struct pb_slice user,
 				   struct pb_slice pass) PB_MUST_CHECK;
 
 enum pb_status pb_imap_write_select(struct pb_imap_writer *w,

@@ -14,7 +14,10 @@
  * in logs, the fuzz dictionary and the tests all derive from its rows.
  */
 
-/* Longest line a client may send, CR LF included (RFC 2449, section 4). */
+/*
+ * Longest line a client may send, CR LF included (RFC 2449, section 4); AUTH has
+ * a limit of its own, see session.h.
+ */
 #define PB_POP3_LINE_MAX 255
 
 enum pb_pop3_state {
@@ -25,6 +28,7 @@ enum pb_pop3_state {
 };
 
 enum pb_pop3_verb {
+	PB_POP3_AUTH,
 	PB_POP3_CAPA,
 	PB_POP3_DELE,
 	PB_POP3_LAST,
@@ -45,6 +49,7 @@ enum pb_pop3_verb {
 enum pb_pop3_args {
 	PB_POP3_ARGS_NONE,
 	PB_POP3_ARGS_TEXT,	/* the rest of the line, blanks included */
+	PB_POP3_ARGS_OPT_TEXT,	/* the same, or nothing; blanks around it gone */
 	PB_POP3_ARGS_MSGNO,	/* one message number */
 	PB_POP3_ARGS_OPT_MSGNO,	/* none, or one message number */
 	PB_POP3_ARGS_MSGNO_LINES, /* a message number and a count of lines */
@@ -61,7 +66,7 @@ struct pb_pop3_verb_row {
 
 struct pb_pop3_command {
 	const struct pb_pop3_verb_row *row;
-	struct pb_slice text;	/* ARGS_TEXT: borrowed from the line */
+	struct pb_slice text;	/* _TEXT, _OPT_TEXT: borrowed from the line */
 	bool has_msgno;
 	uint32_t msgno;		/* over any maildrop's size when too large */
 	uint64_t lines;		/* UINT64_MAX when it does not fit */

@@ -22,6 +22,7 @@ enum pb_pop3_reply {
 	PB_REPLY_GREETING,
 	PB_REPLY_CAPA,		/* multi-line follows */
 	PB_REPLY_STLS,
+	PB_REPLY_AUTH_LIST,	/* multi-line follows */
 	PB_REPLY_USER,
 	PB_REPLY_LOGGED_IN,
 	PB_REPLY_NOOP,
@@ -44,7 +45,10 @@ enum pb_pop3_reply {
 	PB_REPLY_STLS_FIRST,	/* no login in the clear here */
 	PB_REPLY_NO_STLS,	/* there is no TLS here, or it is on */
 	PB_REPLY_LINE_TOO_LONG,
-	PB_REPLY_BAD_LOGIN_OCTETS, /* CR, LF or NUL in name or password */
+	PB_REPLY_BAD_LOGIN_OCTETS, /* CR, LF or NUL in a credential */
+	PB_REPLY_NO_MECHANISM,	/* none of this name, for AUTH */
+	PB_REPLY_AUTH_CANCELLED,
+	PB_REPLY_BAD_RESPONSE,	/* not what the mechanism asks for */
 	PB_REPLY_NO_SUCH_MESSAGE,
 	PB_REPLY_MESSAGE_DELETED,
 	/* what went wrong behind */
@@ -69,10 +73,15 @@ enum pb_status pb_pop3_reply(struct pb_buffer *out, enum pb_pop3_reply reply,
 
 /*
  * Lines of multi-line replies, and what ends them.  CAPA tells whether a client
- * may log in by USER and PASS now, and whether it may upgrade by STLS.
+ * may log in by USER and PASS now, whether it may upgrade by STLS, and by which
+ * SASL mechanisms it may log in: names with a blank between, NULL for none.
  */
 enum pb_status pb_pop3_reply_capa_lines(struct pb_buffer *out, bool user,
-					bool stls) PB_MUST_CHECK;
+					bool stls, const char *sasl)
+    PB_MUST_CHECK;
+/* The same names, one a line, and the end. */
+enum pb_status pb_pop3_reply_sasl_lines(struct pb_buffer *out,
+					const char *sasl) PB_MUST_CHECK;
 enum pb_status pb_pop3_reply_list_line(struct pb_buffer *out, uint32_t msgno,
 				       uint64_t octets) PB_MUST_CHECK;
 enum pb_status pb_pop3_reply_uidl_line(struct pb_buffer *out, uint32_t msgno,
@@ -84,6 +93,14 @@ enum pb_status pb_pop3_reply_uidl_one(struct pb_buffer *out, uint32_t msgno,
 
 /* The response code of a reply, without its brackets; "" for none. */
 const char *pb_pop3_reply_code(enum pb_pop3_reply reply);
+
+/*
+ * A challenge of SASL (RFC 5034), which is base64 already.  An empty one still
+ * has the blank before it: PHP's c-client wants to see one.
+ */
+enum pb_status pb_pop3_reply_challenge(struct pb_buffer *out,
+				       struct pb_slice challenge)
+    PB_MUST_CHECK;
 
 /* The reply for a failure (RFC 3206), by its kind and scope. */
 enum pb_pop3_reply pb_pop3_reply_for_error(const struct pb_error *err);

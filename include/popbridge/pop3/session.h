@@ -19,7 +19,12 @@
  * at before the caller asks for it, so commands that a client sends ahead
  * (PIPELINING, RFC 2449) are answered in order.
  *
- * Sans-I/O.  No allocation but for the user name and the password.
+ * AUTH (RFC 5034) is a dialogue: the session cuts its lines, ends it where the
+ * client cancels it, and hands on the responses; what they mean, and what to
+ * ask next, says the caller.
+ *
+ * Sans-I/O.  No allocation but for passwords, and for the lines of AUTH while
+ * there is one.
  */
 
 /* Errors in a row that end a session: a program that guesses, not a client. */
@@ -30,6 +35,13 @@
  * session gives up: a client that sends this much without LF is none.
  */
 #define PB_POP3_SKIP_MAX (64 * 1024)
+
+/*
+ * Longest response in a dialogue of AUTH, CR LF included, and longest AUTH with
+ * a response of its own (RFC 4954, section 4,
+ * found this enough for all mechanisms).
+ */
+#define PB_POP3_RESPONSE_MAX 12288
 
 /* A user name; a line holds no longer one. */
 #define PB_POP3_USER_MAX PB_POP3_LINE_MAX
@@ -51,17 +63,34 @@ struct pb_pop3_session {
 	char line[PB_POP3_LINE_MAX];	/* the line so far */
 	char user[PB_POP3_USER_MAX + 1]; /* given by USER; "" for none */
 	size_t user_len;		/* it may hold any octet but LF */
+	bool user_by_auth;		/* no PASS for this one */
+	/* borrowed: mechanisms of AUTH, a blank between; NULL for none */
+	const char *mechanisms;
+	bool in_auth;			/* the next line is a response */
+	bool long_auth;			/* an AUTH that outgrew the line */
+	struct pb_buffer response;	/* the response, or that AUTH, so far */
+};
+
+/* AUTH: what the client says by this line. */
+enum pb_pop3_auth {
+	PB_POP3_AUTH_BEGIN,	/* mechanism; response, if it gave one */
+	PB_POP3_AUTH_RESPONSE,	/* response */
+	PB_POP3_AUTH_ABORTED,	/* answered here: forget the dialogue */
 };
 
 /* One thing that the client wants and that the session cannot answer. */
 struct pb_pop3_request {
 	struct pb_pop3_command command;
 	struct pb_secret password;	/* PASS: the receiver's to clear */
+	enum pb_pop3_auth auth;		/* AUTH */
+	struct pb_slice mechanism;	/* AUTH: one of session->mechanisms */
+	bool has_response;		/* AUTH */
+	struct pb_secret response;	/* AUTH, in base64; as password */
 };
 
 /*
- * Starts in AUTHORIZATION, with PB_POP3_TLS_NONE, and appends the greeting to
- * out.
+ * Starts in AUTHORIZATION, with PB_POP3_TLS_NONE and no mechanism, and appends
+ * the greeting to out.
  */
 enum pb_status pb_pop3_session_init(struct pb_pop3_session *s,
 				    struct pb_buffer *out) PB_MUST_CHECK;
@@ -78,11 +107,11 @@ void pb_pop3_session_secured(struct pb_pop3_session *s);
  * session's own go to out, at most until it holds `high` octets.
  *
  * PB_OK      *request is filled; its text is valid until the next call.
- *            Requests are PASS (login with s->user), STLS, QUIT, and every
- *            verb of the TRANSACTION state but NOOP.
+ *            Requests are PASS (login with s->user), AUTH, STLS, QUIT, and
+ *            every verb of the TRANSACTION state but NOOP.
  * PB_AGAIN   all of *in is taken, or out is full (then *in is not empty).
  * PB_EOF     too many errors: the session is CLOSED; send what is in out.
- * PB_ENOMEM, PB_ETOOBIG  out's failure, or no room for the password.
+ * PB_ENOMEM, PB_ETOOBIG  out's failure, or no room for a password or response.
  */
 enum pb_status pb_pop3_session_next(struct pb_pop3_session *s,
 				    struct pb_slice *in, struct pb_buffer *out,
@@ -95,6 +124,17 @@ enum pb_status pb_pop3_session_next(struct pb_pop3_session *s,
  * client's making, which counts among the errors in a row.
  */
 void pb_pop3_session_answered(struct pb_pop3_session *s, bool failed);
+
+/* An AUTH goes on: ask the client, and take its next line as the response. */
+enum pb_status pb_pop3_session_challenge(struct pb_pop3_session *s,
+					 struct pb_buffer *out,
+					 struct pb_slice challenge)
+    PB_MUST_CHECK;
+/*
+ * By AUTH the client has said who it is; no longer than PB_POP3_USER_MAX.  PASS
+ * needs another USER.
+ */
+void pb_pop3_session_name(struct pb_pop3_session *s, struct pb_slice user);
 
 /* The one place that changes the state; a step back is our bug. */
 void pb_pop3_session_enter(struct pb_pop3_session *s,

@@ -122,9 +122,13 @@ uint64_t pb_limits_failed(struct pb_limits *limits,
 			  const struct pb_limits_network *network,
 			  uint64_t now);
 
-/* What a credential is known by.  False: it cannot be known. */
+/*
+ * What a credential is known by: where, who, for whom ("" for himself), and the
+ * password.  False: it cannot be known.
+ */
 bool pb_limits_digest(const struct pb_limits *limits, struct pb_slice upstream,
-		      struct pb_slice user, struct pb_slice password,
+		      struct pb_slice user, struct pb_slice authzid,
+		      struct pb_slice password,
 		      uint8_t digest[PB_LIMITS_DIGEST]) PB_MUST_CHECK;
 /*
  * The server has refused it.  What is known already is not known for longer:

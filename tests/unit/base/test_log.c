@@ -43,6 +43,19 @@ a_record_has_a_sentence_and_values(void **state)
 }
 
 static void
+an_optional_value_may_be_missing(void **state)
+{
+	(void)state;
+	pb_log_setup(PB_LOG_INFO, sink);
+	pb_log(PB_LOG_INFO, "t", PB_LOG_STR("a", "1"),
+	    PB_LOG_OPTIONAL("b", pb_slice(NULL, 0)),
+	    PB_LOG_OPTIONAL("c", OCTETS("x\n")), PB_LOG_NUM("d", 2),
+	    PB_LOG_OPTIONAL("e", pb_slice(NULL, 0)));
+	assert_string_equal(seen, "info: t a=1 c=x\\x0a d=2");
+	pb_log_setup(PB_LOG_INFO, NULL);
+}
+
+static void
 a_value_cannot_forge_a_line(void **state)
 {
 	(void)state;
@@ -113,6 +126,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_record_has_a_sentence_and_values),
+		cmocka_unit_test(an_optional_value_may_be_missing),
 		cmocka_unit_test(a_value_cannot_forge_a_line),
 		cmocka_unit_test(a_long_value_is_cut),
 		cmocka_unit_test(records_above_the_level_are_dropped),

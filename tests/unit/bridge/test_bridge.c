@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "popbridge/base/log.h"
 #include "popbridge/base/mem.h"
 #include "support/login.h"
 
@@ -285,6 +286,151 @@ the_password_is_gone_after_the_login(void **state)
 }
 
 static void
+the_password_of_auth_is_gone_after_the_login(void **state)
+{
+	struct pbt_edge e;
+
+	(void)state;
+	start(&e);
+	client(&e, "AUTH PLAIN Ym9zcwBtYXgAZ2VoZWltMTIz\r\n");
+	assert_true(pb_bridge_is_private(&e.bridge));
+	ASSERT_TEXT(pb_bridge_user(&e.bridge), "max");
+	ASSERT_TEXT(pb_bridge_authzid(&e.bridge), "boss");
+	assert_null(e.bridge.sasl.password.priv_data);
+	pbt_edge_connected(&e);
+	assert_int_equal(pb_secret_reveal(&e.bridge.password).len, 0);
+	upstream(&e, "* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] hi\r\n"
+	    "A1 OK in\r\n");
+	assert_null(e.imap.password.priv_data);
+	assert_null(e.imap.authzid.priv_data);
+	assert_null(memmem(&e.bridge, sizeof(e.bridge), "geheim", 6));
+	assert_null(memmem(&e.bridge, sizeof(e.bridge), "Z2Vo", 4));
+	pbt_edge_fini(&e);
+}
+
+static void
+without_auth_nobody_acts_for_another(void **state)
+{
+	struct pbt_edge e;
+
+	(void)state;
+	start(&e);
+	client(&e, "AUTH PLAIN Ym9zcwBtYXgAZ2VoZWltMTIz\r\n");
+	pbt_edge_refused(&e, PB_ERROR_TEMPORARY, "test");
+	client(&e, "USER max\r\nPASS x\r\n");
+	assert_null(pb_bridge_authzid(&e.bridge).data);
+	pbt_edge_fini(&e);
+}
+
+static char logged[2048];
+
+static void
+keep_record(enum pb_log_level level, const char *text,
+    const struct pb_log_pair *pairs, size_t n)
+{
+	size_t at = 0;
+	size_t i;
+
+	(void)level;
+	at += (size_t)snprintf(logged, sizeof(logged), "%s", text);
+	for (i = 0; i < n; i++)
+		at += (size_t)snprintf(logged + at, sizeof(logged) - at,
+		    " %s=%s", pairs[i].key,
+		    pairs[i].text != NULL ? pairs[i].text : "n");
+}
+
+static void
+the_log_says_why_nobody_can_act_for_another(void **state)
+{
+	struct pbt_edge e;
+
+	(void)state;
+	pb_log_setup(PB_LOG_WARN, keep_record);
+	start(&e);
+	client(&e, "AUTH PLAIN Ym9zcwBtYXgAZ2VoZWltMTIz\r\n");
+	pbt_edge_connected(&e);
+	upstream(&e, "* OK [CAPABILITY IMAP4rev1] hi\r\n");
+	pb_log_setup(PB_LOG_WARN, NULL);
+	assert_non_null(strstr(logged, "login failed"));
+	assert_non_null(strstr(logged, " user=max authzid=boss "));
+	assert_non_null(strstr(logged, "no AUTH=PLAIN"));
+	pbt_edge_fini(&e);
+}
+
+static void
+neither_auth_nor_its_responses_are_logged(void **state)
+{
+	static const char *const lines[] = { "AUTH PLAIN AG1heABnZQBoZWlt",
+		"AUTH LOGIN", "bWF4", "Z2UKaGVpbQ==", "AUTH PLAIN", "Z2Vo!",
+		"AUTH PLAIN Z2VoZWltMTIz", "Z2VoZWltMTIz" };
+	struct pbt_edge e;
+	size_t i;
+
+	(void)state;
+	pb_log_setup(PB_LOG_DEBUG, keep_record);
+	start(&e);
+	for (i = 0; i < COUNT(lines); i++) {
+		ROW(lines, i);
+		client(&e, lines[i]);
+		client(&e, "\r\n");
+		assert_null(strstr(logged, "Z2"));
+		assert_null(strstr(logged, "AG1"));
+		assert_null(strstr(logged, "ge"));
+	}
+	assert_non_null(strstr(logged, "AUTH refused"));
+	pb_log_setup(PB_LOG_WARN, NULL);
+	pbt_edge_fini(&e);
+}
+
+static void
+a_hundred_thousand_cancelled_auths_hold_no_memory(void **state)
+{
+	struct pbt_edge e;
+	unsigned i;
+
+	(void)state;
+	start(&e);
+	pb_buffer_clear(&e.to_client);
+	for (i = 0; i < 100000; i++) {
+		client(&e, "CAPA\r\nAUTH LOGIN\r\nbWF4\r\n*\r\n");
+		assert_true(e.to_client.len > 100);
+		pb_buffer_clear(&e.to_client);
+		assert_null(e.bridge.sasl.user.priv_data);
+		assert_null(e.bridge.pop3.response.data);
+	}
+	assert_false(e.ended);
+	pbt_edge_fini(&e);
+}
+
+static void
+no_memory_in_auth_ends_the_session_or_the_login(void **state)
+{
+	unsigned long n;
+	bool failed = true;
+
+	(void)state;
+	for (n = 1; failed && n < 100; n++) {
+		struct pbt_edge e;
+		struct pb_slice in = OCTETS("AUTH LOGIN\r\nbWF4\r\neA==\r\n");
+
+		start(&e);
+		pb_mem_fail_from(n);
+		pb_bridge_client_in(&e.bridge, &in, e.now);
+		pb_mem_fail_from(0);
+		failed = e.bridge.state == PB_BRIDGE_ENDED;
+		if (failed)
+			assert_string_equal(e.bridge.stats.reason,
+			    "no memory");
+		else
+			assert_int_equal(e.bridge.state,
+			    PB_BRIDGE_CONNECTING);
+		pbt_edge_fini(&e);
+	}
+	assert_false(failed);
+	assert_true(n > 5);
+}
+
+static void
 nothing_to_send_does_not_put_the_autologout_off(void **state)
 {
 	struct pbt_edge e;
@@ -519,6 +665,14 @@ main(void)
 		cmocka_unit_test(a_long_listing_waits_for_the_client),
 		cmocka_unit_test(thousands_of_commands_at_once_cost_no_memory),
 		cmocka_unit_test(the_password_is_gone_after_the_login),
+		cmocka_unit_test(the_password_of_auth_is_gone_after_the_login),
+		cmocka_unit_test(the_log_says_why_nobody_can_act_for_another),
+		cmocka_unit_test(neither_auth_nor_its_responses_are_logged),
+		cmocka_unit_test(without_auth_nobody_acts_for_another),
+		cmocka_unit_test(
+		    a_hundred_thousand_cancelled_auths_hold_no_memory),
+		cmocka_unit_test(
+		    no_memory_in_auth_ends_the_session_or_the_login),
 		cmocka_unit_test(
 		    nothing_to_send_does_not_put_the_autologout_off),
 		cmocka_unit_test(a_client_that_reads_slowly_is_not_stalled),

@@ -536,6 +536,36 @@ credentials_that_cannot_be_sent_are_refused(void **state)
 	pb_imap_client_fini(&c);
 }
 
+static void
+an_identity_that_cannot_be_sent_is_refused(void **state)
+{
+	static const struct pb_slice rows[] = {
+		{ "a\rb", 3 }, { "a\nb", 3 }, { "a\0b", 3 }, { "\0", 1 },
+	};
+	char name[PB_IMAP_USER_MAX + 1];
+	struct pb_imap_client c;
+	size_t i;
+
+	(void)state;
+	memset(name, 'u', sizeof(name));
+	pb_imap_client_init(&c, NULL, NULL, PB_IMAP_TLS_IMPLICIT);
+	for (i = 0; i < COUNT(rows); i++) {
+		ROW(rows, i);
+		assert_int_equal(pb_imap_client_authorize(&c, rows[i]),
+		    PB_EINVAL);
+	}
+	assert_int_equal(pb_imap_client_authorize(&c, pb_slice(name,
+	    sizeof(name))), PB_EINVAL);
+	pb_mem_fail_from(1);
+	assert_int_equal(pb_imap_client_authorize(&c, OCTETS("boss")),
+	    PB_ENOMEM);
+	pb_mem_fail_from(0);
+	assert_int_equal(pb_imap_client_authorize(&c, pb_slice(name,
+	    sizeof(name) - 1)), PB_OK);
+	pb_imap_client_fini(&c);
+	assert_null(c.authzid.priv_data);
+}
+
 /* A client that is READY; its tags go on from A2. */
 static struct fixture *
 start_ready(void)
@@ -1021,6 +1051,7 @@ main(void)
 		cmocka_unit_test(
 		    a_completion_of_no_command_breaks_the_protocol),
 		cmocka_unit_test(credentials_that_cannot_be_sent_are_refused),
+		cmocka_unit_test(an_identity_that_cannot_be_sent_is_refused),
 		cmocka_unit_test(select_learns_uidvalidity_and_rights),
 		cmocka_unit_test(a_read_only_mailbox_is_noticed),
 		cmocka_unit_test(a_change_of_uidvalidity_ends_the_connection),

@@ -250,15 +250,22 @@ authenticate_plain_with_and_without_the_initial_response(void **state)
 	struct fixture *f = *state;
 
 	MUST_BE(f, pb_imap_write_authenticate_plain(f->writer, &f->out, "A1",
-	    false, OCTETS("max"), OCTETS("geheim123")),
+	    false, OCTETS(""), OCTETS("max"), OCTETS("geheim123")),
 	    "A1 AUTHENTICATE PLAIN\r\n");
-	MUST_BE(f, pb_imap_write_plain(&f->out, OCTETS("max"),
-	    OCTETS("geheim123")), "AG1heABnZWhlaW0xMjM=\r\n");
+	MUST_BE(f, pb_imap_write_plain(&f->out, OCTETS(""),
+	    OCTETS("max"), OCTETS("geheim123")),
+	    "AG1heABnZWhlaW0xMjM=\r\n");
 	MUST_BE(f, pb_imap_write_authenticate_plain(f->writer, &f->out, "A1",
-	    true, OCTETS("max"), OCTETS("geheim123")),
+	    true, OCTETS(""), OCTETS("max"), OCTETS("geheim123")),
 	    "A1 AUTHENTICATE PLAIN AG1heABnZWhlaW0xMjM=\r\n");
-	MUST_BE(f, pb_imap_write_plain(&f->out, OCTETS("\xff\"\\"),
-	    OCTETS("\xfe {5}")), "AP8iXAD+IHs1fQ==\r\n");
+	MUST_BE(f, pb_imap_write_plain(&f->out, OCTETS(""),
+	    OCTETS("\xff\"\\"), OCTETS("\xfe {5}")),
+	    "AP8iXAD+IHs1fQ==\r\n");
+	MUST_BE(f, pb_imap_write_plain(&f->out, OCTETS("boss"),
+	    OCTETS("max"), OCTETS("x")), "Ym9zcwBtYXgAeA==\r\n");
+	MUST_BE(f, pb_imap_write_authenticate_plain(f->writer, &f->out, "A1",
+	    true, OCTETS("boss"), OCTETS("max"), OCTETS("x")),
+	    "A1 AUTHENTICATE PLAIN Ym9zcwBtYXgAeA==\r\n");
 }
 
 static void
@@ -270,9 +277,9 @@ a_long_credential_is_one_line_of_base64(void **state)
 
 	memset(text, 'x', sizeof(text));
 	assert_int_equal(pb_imap_write_plain(&f->out, pb_slice(text, 255),
-	    pb_slice(text, 255)), PB_OK);
+	    pb_slice(text, 255), pb_slice(text, 255)), PB_OK);
 	line = pb_buffer_slice(&f->out);
-	assert_int_equal(line.len, (512 + 2) / 3 * 4 + 2);
+	assert_int_equal(line.len, (767 + 2) / 3 * 4 + 2);
 	assert_int_equal(pb_slice_find(line, '\r'), line.len - 2);
 }
 
@@ -413,8 +420,8 @@ a_command_that_does_not_fit_leaves_nothing(void **state)
 	MUST_NOT_FIT(pb_imap_write_login_literal(&out, "A1", 2,
 	    OCTETS("x"), OCTETS("xxxxx"), true));
 	MUST_NOT_FIT(pb_imap_write_authenticate_plain(f->writer, &out, "A1",
-	    true, x, x));
-	MUST_NOT_FIT(pb_imap_write_plain(&out, x, x));
+	    true, x, x, x));
+	MUST_NOT_FIT(pb_imap_write_plain(&out, x, x, x));
 	MUST_NOT_FIT(pb_imap_write_select(f->writer, &out, "A1", "INBOX"));
 	MUST_NOT_FIT(pb_imap_write_fetch_sizes(f->writer, &out, "A1"));
 	MUST_NOT_FIT(pb_imap_write_fetch_body(f->writer, &out, "A1", 1, 0,
@@ -438,7 +445,7 @@ write_all(struct fixture *f, struct pb_buffer *out)
 	enum pb_status st;
 
 	st = pb_imap_write_authenticate_plain(f->writer, out, "A1", true, x,
-	    x);
+	    x, x);
 	if (st == PB_OK)
 		st = pb_imap_write_login(f->writer, out, "A1", x, x);
 	if (st == PB_OK)

@@ -159,10 +159,38 @@ capa_announces_what_is_there(void **state)
 
 	(void)state;
 	pb_buffer_init(&out, 4096);
-	assert_int_equal(pb_pop3_reply_capa_lines(&out, true, false), PB_OK);
+	assert_int_equal(pb_pop3_reply_capa_lines(&out, true, false,
+	    "PLAIN LOGIN"), PB_OK);
 	ASSERT_TEXT(pb_buffer_slice(&out),
-	    "TOP\r\nUIDL\r\nUSER\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\n"
+	    "TOP\r\nUIDL\r\nUSER\r\nSASL PLAIN LOGIN\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\n"
 	    "PIPELINING\r\nIMPLEMENTATION popbridge-" PB_VERSION "\r\n.\r\n");
+	pb_buffer_fini(&out);
+}
+
+static void
+mechanisms_stand_one_in_a_line(void **state)
+{
+	struct pb_buffer out;
+
+	(void)state;
+	pb_buffer_init(&out, 4096);
+	assert_int_equal(pb_pop3_reply_sasl_lines(&out, "PLAIN LOGIN"),
+	    PB_OK);
+	ASSERT_TEXT(pb_buffer_slice(&out), "PLAIN\r\nLOGIN\r\n.\r\n");
+	pb_buffer_fini(&out);
+}
+
+static void
+a_challenge_has_a_blank_even_when_it_is_empty(void **state)
+{
+	struct pb_buffer out;
+
+	(void)state;
+	pb_buffer_init(&out, 4096);
+	assert_int_equal(pb_pop3_reply_challenge(&out, OCTETS("")), PB_OK);
+	assert_int_equal(pb_pop3_reply_challenge(&out, OCTETS("eA==")),
+	    PB_OK);
+	ASSERT_TEXT(pb_buffer_slice(&out), "+ \r\n+ eA==\r\n");
 	pb_buffer_fini(&out);
 }
 
@@ -215,6 +243,9 @@ main(void)
 		cmocka_unit_test(failures_carry_the_codes_of_the_rfc),
 		cmocka_unit_test(errors_become_replies_by_kind_and_scope),
 		cmocka_unit_test(capa_announces_what_is_there),
+		cmocka_unit_test(mechanisms_stand_one_in_a_line),
+		cmocka_unit_test(
+		    a_challenge_has_a_blank_even_when_it_is_empty),
 		cmocka_unit_test(listing_lines_are_numbers_and_names),
 		cmocka_unit_test(a_reply_that_does_not_fit_adds_nothing),
 	};

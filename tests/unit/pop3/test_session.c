@@ -308,6 +308,157 @@ commands_sent_ahead_are_answered_in_order(void **state)
 	pb_buffer_fini(&want);
 }
 
+#define UNKNOWN_MECHANISM "-ERR no such mechanism\r\n"
+#define CANCELLED "-ERR login cancelled\r\n"
+#define LIST "+OK mechanism list follows\r\nPLAIN\r\nLOGIN\r\n.\r\n"
+
+static void
+auth_alone_lists_the_mechanisms(void **state)
+{
+	(void)state;
+	must_trace(OCTETS("AUTH\r\nauth \r\n"), GREETING LIST LIST
+	    "state AUTHORIZATION\n");
+}
+
+static void
+auth_with_an_initial_response(void **state)
+{
+	(void)state;
+	must_trace(OCTETS("AUTH PLAIN ok\r\nAUTH PLAIN ok\r\nAUTH\r\n"),
+	    GREETING "request AUTH begin PLAIN response ok\n" STATE STATE
+	    "state TRANSACTION\n");
+	must_trace(OCTETS("auth login =\r\nok\r\n"), GREETING
+	    "request AUTH begin LOGIN response \n+ bW9yZQ==\r\n"
+	    "request AUTH response ok\nstate TRANSACTION\n");
+}
+
+static void
+auth_is_a_dialogue(void **state)
+{
+	(void)state;
+	must_trace(OCTETS("AUTH  PLAIN \r\n\r\n=\r\nUSER max\r\nok\r\n"
+	    "NOOP\r\n"), GREETING
+	    "request AUTH begin PLAIN\n+ \r\n"
+	    "request AUTH response \n+ bW9yZQ==\r\n"
+	    "request AUTH response =\n+ bW9yZQ==\r\n"
+	    "request AUTH response USER max\n+ bW9yZQ==\r\n"
+	    "request AUTH response ok\n" NOOP_OK "state TRANSACTION\n");
+}
+
+static void
+auth_is_cancelled_by_an_asterisk(void **state)
+{
+	(void)state;
+	must_trace(OCTETS("AUTH LOGIN\n*\nAUTH PLAIN\r\n**\r\n*\r\nAUTH\r\n"
+	    "*\r\n"), GREETING
+	    "request AUTH begin LOGIN\n+ \r\n" CANCELLED
+	    "request AUTH aborted\nrequest AUTH begin PLAIN\n+ \r\n"
+	    "request AUTH response **\n+ bW9yZQ==\r\n" CANCELLED
+	    "request AUTH aborted\n" LIST UNKNOWN "state AUTHORIZATION\n");
+}
+
+static void
+auth_by_no_mechanism_of_ours(void **state)
+{
+	(void)state;
+	must_trace(OCTETS("AUTH NTLM\r\nAUTH PLAI x\r\nAUTH PLAIN x y\r\n"
+	    "AUTH \xff\r\nAUTH PLAIN\tx\r\n"), GREETING UNKNOWN_MECHANISM
+	    UNKNOWN_MECHANISM ARGUMENTS UNKNOWN_MECHANISM UNKNOWN_MECHANISM
+	    "state AUTHORIZATION\n");
+}
+
+static void
+a_refused_auth_gives_pass_no_user(void **state)
+{
+	(void)state;
+	must_trace(OCTETS("AUTH PLAIN no\r\nPASS x\r\nUSER a\r\nPASS x\r\n"),
+	    GREETING "request AUTH begin PLAIN response no\n"
+	    "-ERR send USER first\r\n" USER_OK
+	    "request PASS user a password x\nstate TRANSACTION\n");
+}
+
+/* A response of so many octets, CR LF included. */
+static void
+long_response(size_t len, const char *answer)
+{
+	struct pb_buffer in, want;
+	size_t i;
+
+	pb_buffer_init(&in, PB_POP3_RESPONSE_MAX + 100);
+	pb_buffer_init(&want, PB_POP3_RESPONSE_MAX + 1000);
+	pbt_say(&in, "AUTH PLAIN\r\n");
+	pbt_say(&want, GREETING "request AUTH begin PLAIN\n+ \r\n");
+	if (answer == NULL)
+		pbt_say(&want, "request AUTH response ");
+	for (i = 0; i < len - 2; i++) {
+		pbt_put(&in, OCTETS("a"));
+		if (answer == NULL)
+			pbt_put(&want, OCTETS("a"));
+	}
+	pbt_say(&in, "\r\nok\r\n");
+	pbt_say(&want, "%s", answer != NULL ? answer
+	    : "\n+ bW9yZQ==\r\nrequest AUTH response ok\n"
+	      "state TRANSACTION\n");
+	{
+		struct pb_buffer got;
+
+		pbt_random_splits(&pbt_session, pb_buffer_slice(&in), 4711,
+		    &got);
+		ASSERT_OCTETS(pb_buffer_slice(&got), pb_buffer_slice(&want));
+		pb_buffer_fini(&got);
+	}
+	pb_buffer_fini(&in);
+	pb_buffer_fini(&want);
+}
+
+/* An AUTH with its response, so many octets, CR LF included. */
+static void
+long_auth(size_t len, bool fits)
+{
+	struct pb_buffer in, want, got;
+	size_t i;
+
+	pb_buffer_init(&in, PB_POP3_RESPONSE_MAX + 100);
+	pb_buffer_init(&want, PB_POP3_RESPONSE_MAX + 1000);
+	pbt_say(&in, "auth plain ");
+	pbt_say(&want, GREETING "%s", fits
+	    ? "request AUTH begin PLAIN response " : TOO_LONG UNKNOWN);
+	for (i = 0; i < len - 13; i++) {
+		pbt_put(&in, OCTETS("a"));
+		if (fits)
+			pbt_put(&want, OCTETS("a"));
+	}
+	pbt_say(&in, "\r\nok\r\n");
+	pbt_say(&want, fits ? "\n+ bW9yZQ==\r\nrequest AUTH response ok\n"
+	    "state TRANSACTION\n" : "state AUTHORIZATION\n");
+	pbt_random_splits(&pbt_session, pb_buffer_slice(&in), 4711, &got);
+	ASSERT_OCTETS(pb_buffer_slice(&got), pb_buffer_slice(&want));
+	pb_buffer_fini(&got);
+	pb_buffer_fini(&in);
+	pb_buffer_fini(&want);
+}
+
+static void
+an_auth_may_be_longer_than_other_commands(void **state)
+{
+	size_t len;
+
+	(void)state;
+	for (len = PB_POP3_LINE_MAX - 2; len < PB_POP3_LINE_MAX + 3; len++)
+		long_auth(len, true);
+	long_auth(PB_POP3_RESPONSE_MAX, true);
+	long_auth(PB_POP3_RESPONSE_MAX + 1, false);
+}
+
+static void
+a_response_has_a_limit(void **state)
+{
+	(void)state;
+	long_response(PB_POP3_RESPONSE_MAX, NULL);
+	long_response(PB_POP3_RESPONSE_MAX + 1, TOO_LONG
+	    "request AUTH aborted\n" UNKNOWN "state AUTHORIZATION\n");
+}
+
 struct fixture {
 	struct pb_pop3_session session;
 	struct pb_buffer out;
@@ -434,6 +585,137 @@ no_memory_for_the_password_is_said(void **state)
 }
 
 static void
+must_begin_auth(struct fixture *f)
+{
+	struct pb_slice in = OCTETS("AUTH PLAIN\r\n");
+
+	begin(f, 4096);
+	f->session.mechanisms = "PLAIN";
+	assert_int_equal(pb_pop3_session_next(&f->session, &in, &f->out, 4096,
+	    &f->request), PB_OK);
+	ASSERT_TEXT(f->request.mechanism, "PLAIN");
+	pb_secret_clear(&f->request.response);
+	assert_int_equal(pb_pop3_session_challenge(&f->session, &f->out,
+	    OCTETS("")), PB_OK);
+	assert_null(f->session.response.data);
+}
+
+static void
+a_response_does_not_stay(void **state)
+{
+	struct pb_slice in = OCTETS("AUTH PLAIN geheim123\r\n");
+	struct pb_slice line = OCTETS("geheim123\r\n");
+	struct pb_slice lost = OCTETS("Z2VoZWltMTIz\r\n");
+	struct fixture f;
+
+	(void)state;
+	must_begin_auth(&f);
+	assert_int_equal(pb_pop3_session_next(&f.session, &line, &f.out, 4096,
+	    &f.request), PB_OK);
+	ASSERT_TEXT(pb_secret_reveal(&f.request.response), "geheim123");
+	assert_null(f.session.response.data);
+	pb_secret_clear(&f.request.response);
+	assert_int_equal(pb_pop3_session_next(&f.session, &in, &f.out, 4096,
+	    &f.request), PB_OK);
+	ASSERT_TEXT(pb_secret_reveal(&f.request.response), "geheim123");
+	assert_null(memmem(&f.session, sizeof(f.session), "geheim123", 9));
+	pb_secret_clear(&f.request.response);
+	assert_int_equal(pb_pop3_session_next(&f.session, &lost, &f.out, 4096,
+	    &f.request), PB_AGAIN);
+	assert_null(memmem(&f.session, sizeof(f.session), "Z2VoZWlt", 8));
+	finish(&f);
+}
+
+static void
+a_megabyte_of_response_ends_the_session(void **state)
+{
+	static char text[4096];
+	struct fixture f;
+	enum pb_status st = PB_AGAIN;
+	size_t fed = 0;
+
+	(void)state;
+	must_begin_auth(&f);
+	memset(text, 'A', sizeof(text));
+	while (st == PB_AGAIN && fed < 1024 * 1024) {
+		struct pb_slice in = pb_slice(text, sizeof(text));
+
+		st = pb_pop3_session_next(&f.session, &in, &f.out, 4096,
+		    &f.request);
+		fed += sizeof(text);
+		assert_true(f.session.response.cap <= PB_POP3_RESPONSE_MAX);
+		if (fed > PB_POP3_RESPONSE_MAX)
+			assert_null(f.session.response.data);
+	}
+	assert_int_equal(st, PB_EOF);
+	assert_true(fed < 2 * PB_POP3_SKIP_MAX);
+	finish(&f);
+}
+
+static void
+a_hundred_thousand_cancelled_auths_leave_nothing(void **state)
+{
+	struct fixture f;
+	unsigned i;
+
+	(void)state;
+	begin(&f, 4096);
+	f.session.mechanisms = "PLAIN";
+	for (i = 0; i < 100000; i++) {
+		struct pb_slice in = OCTETS("CAPA\r\nAUTH PLAIN\r\n");
+		struct pb_slice star = OCTETS("*\r\n");
+
+		assert_int_equal(pb_pop3_session_next(&f.session, &in, &f.out,
+		    4096, &f.request), PB_OK);
+		pb_secret_clear(&f.request.response);
+		assert_int_equal(pb_pop3_session_challenge(&f.session, &f.out,
+		    OCTETS("")), PB_OK);
+		assert_int_equal(pb_pop3_session_next(&f.session, &star,
+		    &f.out, 4096, &f.request), PB_OK);
+		assert_int_equal(f.request.auth, PB_POP3_AUTH_ABORTED);
+		assert_null(f.session.response.data);
+		assert_null(f.request.response.priv_data);
+		pb_buffer_clear(&f.out);
+	}
+	finish(&f);
+}
+
+static void
+no_memory_for_a_response_is_said(void **state)
+{
+	unsigned long n;
+
+	(void)state;
+	for (n = 1; n <= 2; n++) {
+		struct pb_slice in = OCTETS("eA==\r\n");
+		struct fixture f;
+
+		must_begin_auth(&f);
+		pb_mem_fail_from(n);
+		assert_int_equal(pb_pop3_session_next(&f.session, &in, &f.out,
+		    4096, &f.request), PB_ENOMEM);
+		pb_mem_fail_from(0);
+		assert_null(f.request.response.priv_data);
+		finish(&f);
+	}
+}
+
+static void
+without_mechanisms_there_is_no_auth(void **state)
+{
+	struct pb_slice in = OCTETS("AUTH\r\nAUTH PLAIN\r\n");
+	struct fixture f;
+
+	(void)state;
+	begin(&f, 4096);
+	assert_int_equal(pb_pop3_session_next(&f.session, &in, &f.out, 4096,
+	    &f.request), PB_AGAIN);
+	ASSERT_TEXT(pb_buffer_slice(&f.out),
+	    UNKNOWN_MECHANISM UNKNOWN_MECHANISM);
+	finish(&f);
+}
+
+static void
 no_room_for_a_reply_is_said(void **state)
 {
 	struct pb_slice in = OCTETS("CAPA\r\n");
@@ -520,6 +802,20 @@ main(void)
 		    a_password_that_is_too_long_does_not_stay_in_the_line),
 		cmocka_unit_test(the_end_of_a_session_wipes_the_user),
 		cmocka_unit_test(no_memory_for_the_password_is_said),
+		cmocka_unit_test(auth_alone_lists_the_mechanisms),
+		cmocka_unit_test(auth_with_an_initial_response),
+		cmocka_unit_test(auth_is_a_dialogue),
+		cmocka_unit_test(auth_is_cancelled_by_an_asterisk),
+		cmocka_unit_test(auth_by_no_mechanism_of_ours),
+		cmocka_unit_test(a_refused_auth_gives_pass_no_user),
+		cmocka_unit_test(an_auth_may_be_longer_than_other_commands),
+		cmocka_unit_test(a_response_has_a_limit),
+		cmocka_unit_test(a_response_does_not_stay),
+		cmocka_unit_test(a_megabyte_of_response_ends_the_session),
+		cmocka_unit_test(no_memory_for_a_response_is_said),
+		cmocka_unit_test(without_mechanisms_there_is_no_auth),
+		cmocka_unit_test(
+		    a_hundred_thousand_cancelled_auths_leave_nothing),
 		cmocka_unit_test(no_room_for_a_reply_is_said),
 		cmocka_unit_test(states_have_the_names_of_the_rfc),
 		cmocka_unit_test(

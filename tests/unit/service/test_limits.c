@@ -272,7 +272,8 @@ static void
 know(struct pb_limits *l, const char *password, uint8_t out[PB_LIMITS_DIGEST])
 {
 	assert_true(pb_limits_digest(l, pb_slice_str("up"),
-	    pb_slice_str("max"), pb_slice_str(password), out));
+	    pb_slice_str("max"), pb_slice_str("eva"),
+	    pb_slice_str(password), out));
 }
 
 static void
@@ -331,10 +332,10 @@ the_hash_sees_upstream_user_and_password(void **state)
 	struct pb_limits *l = pb_limits_new(&broken);
 
 	know(*state, "secret", d);
-	assert_memory_equal(d, "up/max/secret/", 15);
+	assert_memory_equal(d, "up/max/eva/secret/", 19);
 	assert_non_null(l);
 	assert_false(pb_limits_digest(l, OCTETS("u"), OCTETS("m"),
-	    OCTETS("p"), d));
+	    OCTETS(""), OCTETS("p"), d));
 	pb_limits_free(&l);
 }
 

@@ -351,6 +351,7 @@ session_start(struct pb_buffer *trace)
 	(void)trace;
 	pb_buffer_init(&s->out, 8192);
 	pb_check(pb_pop3_session_init(&s->session, &s->out) == PB_OK);
+	s->session.mechanisms = "PLAIN LOGIN";
 	return s;
 }
 
@@ -376,6 +377,43 @@ take_replies(struct session *s, struct pb_buffer *trace)
 }
 
 static void
+say_auth(const struct pb_pop3_request *request, struct pb_buffer *trace)
+{
+	switch (request->auth) {
+	case PB_POP3_AUTH_BEGIN:
+		pbt_say(trace, " begin ");
+		pbt_put_clean(trace, request->mechanism);
+		break;
+	case PB_POP3_AUTH_RESPONSE:
+		break;
+	case PB_POP3_AUTH_ABORTED:
+		pbt_say(trace, " aborted");
+		break;
+	}
+	if (request->has_response) {
+		pbt_say(trace, " response ");
+		pbt_put_clean(trace, pb_secret_reveal(&request->response));
+	}
+}
+
+/* "ok" is the right answer, "no" a wrong one; after others comes a question. */
+static void
+go_on_with_auth(struct session *s, struct pb_pop3_request *request)
+{
+	struct pb_slice response = pb_secret_reveal(&request->response);
+
+	if (pb_slice_is(response, "ok"))
+		pb_pop3_session_enter(&s->session, PB_POP3_TRANSACTION);
+	else if (pb_slice_is(response, "no"))
+		pb_pop3_session_answered(&s->session, true);
+	else if (request->auth != PB_POP3_AUTH_ABORTED)
+		pb_check(pb_pop3_session_challenge(&s->session, &s->out,
+		    request->has_response ? pb_slice_str("bW9yZQ==")
+					  : pb_slice("", 0)) == PB_OK);
+	pb_secret_clear(&request->response);
+}
+
+static void
 say_request(struct session *s, struct pb_pop3_request *request,
     struct pb_buffer *trace)
 {
@@ -393,7 +431,13 @@ say_request(struct session *s, struct pb_pop3_request *request,
 		pbt_say(trace, " password ");
 		pbt_put_clean(trace, pb_secret_reveal(&request->password));
 	}
+	if (cmd->row->verb == PB_POP3_AUTH)
+		say_auth(request, trace);
 	pbt_say(trace, "\n");
+	if (cmd->row->verb == PB_POP3_AUTH) {
+		go_on_with_auth(s, request);
+		return;
+	}
 	if (cmd->row->verb == PB_POP3_PASS)
 		pb_pop3_session_enter(&s->session, PB_POP3_TRANSACTION);
 	if (cmd->row->verb == PB_POP3_QUIT)

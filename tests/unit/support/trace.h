@@ -27,7 +27,8 @@ extern const struct pbt_machine pbt_client_starttls;
 
 /*
  * A POP3 session whose requests are written down and all succeed, but those
- * for messages over 9, which are the client's mistakes.
+ * for messages over 9, which are the client's mistakes.  An AUTH goes on until
+ * its response is "ok" or "no".
  */
 extern const struct pbt_machine pbt_session;
 

@@ -1,0 +1,45 @@
+#include "popbridge/sasl/base64.h"
+
+#include <stdint.h>
+
+/* What a letter stands for, or -1. */
+static int
+value_of(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	if (c == '+')
+		return 62;
+	return c == '/' ? 63 : -1;
+}
+
+enum pb_status
+pb_base64_decode(struct pb_slice in, char *out, size_t *len)
+{
+	uint32_t bits = 0;
+	size_t padding = 0;
+	size_t i;
+
+	*len = 0;
+	if (in.len % 4 != 0)
+		return PB_EPROTO;
+	while (padding < 2 && padding < in.len &&
+	    in.data[in.len - 1 - padding] == '=')
+		padding++;
+	for (i = 0; i < in.len - padding; i++) {
+		int value = value_of(in.data[i]);
+
+		if (value < 0)
+			return PB_EPROTO;
+		bits = bits << 6 | (uint32_t)value;
+		/* The first letter of a group fills no octet yet. */
+		if (i % 4 > 0)
+			out[(*len)++] = (char)(bits >> (6 - 2 * (i % 4)) &
+			    0xff);
+	}
+	return PB_OK;
+}
