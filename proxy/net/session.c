@@ -305,6 +305,9 @@ do_actions(struct pb_session *s)
 			break;
 		case PB_BRIDGE_DROP_UPSTREAM:
 			leave_upstream(s);
+			/* A login that failed late leaves the maildrop. */
+			if (pb_bridge_is_private(&s->bridge))
+				unlock(s);
 			break;
 		case PB_BRIDGE_END:
 			s->state = SESSION_SENDING;

@@ -333,6 +333,29 @@ def test_a_bad_listing_fails_the_login_and_never_shortens(rig):
         assert b"[SYS/" in reply
 
 
+def test_a_login_that_fails_late_leaves_the_maildrop_to_others(start_bridge):
+    server = FakeImap(MESSAGES)
+    try:
+        bridge = start_bridge("imap+plain://127.0.0.1:%d" % server.port,
+                              "--lock", "exclusive")
+        clients = [Pop3((bridge.host, bridge.port)) for _ in range(2)]
+        for client in clients:
+            client.greeting()
+            client.ok("USER " + USER)
+        server.on = {"SIZES": says(b"TAG NO not now\r\n")}
+        clients[0].err("PASS " + PASSWORD, "SYS/TEMP")
+        server.on = {}
+        clients[1].ok("PASS " + PASSWORD)
+        clients[0].err("PASS " + PASSWORD, "IN-USE")
+        assert clients[1].quit().startswith(b"+OK")
+        clients[0].ok("PASS " + PASSWORD)
+        for client in clients:
+            client.close()
+    finally:
+        server.stop()
+    assert server.failures == []
+
+
 NOISE = [
     b"* OK still here\r\n", b"* 2 FETCH (FLAGS (\\Seen))\r\n",
     b"* XYZZY plugh\r\n", b"* LIST () NIL x\r\n", b"\r\n",
