@@ -54,173 +54,6 @@ pb_bridge_fini(struct pb_bridge *b)
 	pb_buffer_fini(&b->client_out);
 }
 
-const char *
-pb_bridge_state_name(enum pb_bridge_state state)
-{
-	switch (state) {
-	case PB_BRIDGE_COMMAND:
-		return "COMMAND";
-	case PB_BRIDGE_SECURING:
-		return "SECURING";
-	case PB_BRIDGE_CONNECTING:
-		return "CONNECTING";
-	case PB_BRIDGE_LOGIN:
-		return "LOGIN";
-	case PB_BRIDGE_HOLDING:
-		return "HOLDING";
-	case PB_BRIDGE_LOCKING:
-		return "LOCKING";
-	case PB_BRIDGE_OPENING:
-		return "OPENING";
-	case PB_BRIDGE_LISTING:
-		return "LISTING";
-	case PB_BRIDGE_RETRIEVING:
-		return "RETRIEVING";
-	case PB_BRIDGE_COMMITTING:
-		return "COMMITTING";
-	case PB_BRIDGE_ENDED:
-		return "ENDED";
-	}
-	return "?";
-}
-
-struct pb_slice
-pb_bridge_user(const struct pb_bridge *b)
-{
-	return pb_slice(b->pop3.user, b->pop3.user_len);
-}
-
-struct pb_slice
-pb_bridge_authzid(const struct pb_bridge *b)
-{
-	struct pb_slice authzid = pb_secret_reveal(&b->authzid);
-
-	return authzid.len > 0 ? authzid : pb_slice(NULL, 0);
-}
-
-bool
-pb_bridge_is_private(const struct pb_bridge *b)
-{
-	return b->pop3.state == PB_POP3_AUTHORIZATION;
-}
-
-void
-pb_bridge_enter(struct pb_bridge *b, enum pb_bridge_state state)
-{
-	pb_check(b->state != PB_BRIDGE_ENDED);
-	pb_log(PB_LOG_DEBUG, "session state", PB_LOG_STR("id", b->id),
-	    PB_LOG_STR("from", pb_bridge_state_name(b->state)),
-	    PB_LOG_STR("to", pb_bridge_state_name(state)));
-	b->state = state;
-	b->client_at = b->now;
-	b->upstream_at = b->now;
-}
-
-void
-pb_bridge_ask(struct pb_bridge *b, enum pb_bridge_action action)
-{
-	b->actions |= 1u << action;
-}
-
-enum pb_bridge_action
-pb_bridge_next_action(struct pb_bridge *b)
-{
-	/* The old connection goes before a new one is asked for. */
-	static const enum pb_bridge_action order[] = {
-		PB_BRIDGE_DROP_UPSTREAM, PB_BRIDGE_CONNECT, PB_BRIDGE_STARTTLS,
-		PB_BRIDGE_LOCK, PB_BRIDGE_HOLD, PB_BRIDGE_CLIENT_TLS,
-		PB_BRIDGE_END };
-	size_t i;
-
-	for (i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
-		unsigned bit = 1u << order[i];
-
-		if ((b->actions & bit) != 0) {
-			b->actions &= ~bit;
-			return order[i];
-		}
-	}
-	return PB_BRIDGE_NOTHING;
-}
-
-void
-pb_bridge_drop_upstream(struct pb_bridge *b)
-{
-	b->imap = NULL;
-	b->actions = 0;
-	pb_bridge_ask(b, PB_BRIDGE_DROP_UPSTREAM);
-}
-
-void
-pb_bridge_end(struct pb_bridge *b, const char *reason)
-{
-	if (b->state == PB_BRIDGE_ENDED)
-		return;
-	b->stats.reason = reason;
-	/* Without the handshake there is no way to say it. */
-	if (b->state == PB_BRIDGE_SECURING)
-		pb_buffer_clear(&b->client_out);
-	pb_secret_clear(&b->password);
-	pb_sasl_server_clear(&b->sasl);
-	if (b->imap != NULL)
-		pb_imap_client_logout(b->imap);
-	pb_pop3_session_enter(&b->pop3, PB_POP3_CLOSED);
-	pb_bridge_enter(b, PB_BRIDGE_ENDED);
-	pb_bridge_drop_upstream(b);
-	pb_bridge_ask(b, PB_BRIDGE_END);
-}
-
-/* Replies are small; when one does not fit, the session has no future. */
-void
-pb_bridge_reply(struct pb_bridge *b, enum pb_pop3_reply r, uint64_t n,
-    uint64_t m)
-{
-	if (pb_pop3_reply(&b->client_out, r, n, m) != PB_OK)
-		pb_bridge_end(b, "no memory");
-}
-
-void
-pb_bridge_answered(struct pb_bridge *b, bool failed)
-{
-	pb_pop3_session_answered(&b->pop3, failed);
-}
-
-void
-pb_bridge_answer(struct pb_bridge *b, enum pb_pop3_reply r, uint64_t n,
-    uint64_t m)
-{
-	pb_bridge_answered(b, false);
-	pb_bridge_reply(b, r, n, m);
-}
-
-void
-pb_bridge_refuse(struct pb_bridge *b, enum pb_pop3_reply r)
-{
-	pb_bridge_answered(b, true);
-	pb_bridge_reply(b, r, 0, 0);
-}
-
-void
-pb_bridge_command_done(struct pb_bridge *b)
-{
-	if (b->state == PB_BRIDGE_ENDED)
-		return;
-	pb_bridge_enter(b, PB_BRIDGE_COMMAND);
-	if (b->draining)
-		pb_bridge_end(b, "shutting down");
-}
-
-void
-pb_bridge_log_error(const struct pb_bridge *b, const char *text,
-    const struct pb_error *err)
-{
-	pb_log(err->kind == PB_ERROR_INTERNAL ? PB_LOG_ERROR : PB_LOG_WARN,
-	    text, PB_LOG_STR("id", b->id),
-	    PB_LOG_SLICE("user", pb_bridge_user(b)),
-	    PB_LOG_OPTIONAL("authzid", pb_bridge_authzid(b)),
-	    PB_LOG_STR("client", b->peer), PB_LOG_STR("why", err->text));
-}
-
 /* The connection is gone or useless while something waits for it. */
 static void
 upstream_failed(struct pb_bridge *b, const struct pb_error *err)
@@ -257,13 +90,22 @@ upstream_failed(struct pb_bridge *b, const struct pb_error *err)
 	}
 }
 
-void
-pb_bridge_imap_broken(struct pb_bridge *b)
+/* The client object says why. */
+static void
+imap_broken(struct pb_bridge *b)
 {
 	struct pb_error err = b->imap->error;
 
 	pb_bridge_drop_upstream(b);
 	upstream_failed(b, &err);
+}
+
+/* What was done may have sent a command, and sending may have failed. */
+static void
+settle(struct pb_bridge *b)
+{
+	if (b->imap != NULL && b->imap->state == PB_IMAP_STATE_BROKEN)
+		imap_broken(b);
 }
 
 static void
@@ -343,8 +185,9 @@ pb_bridge_upstream_in(struct pb_bridge *b, struct pb_slice *in, uint64_t now)
 		pb_slice_skip(in, offered - chunk.len);
 		if (st == PB_OK) {
 			imap_event(b, &event);
+			settle(b);
 		} else if (st == PB_EPROTO) {
-			pb_bridge_imap_broken(b);
+			imap_broken(b);
 			return;
 		} else if (in->len == 0) {
 			return;
@@ -372,6 +215,7 @@ pb_bridge_client_in(struct pb_bridge *b, struct pb_slice *in, uint64_t now)
 		case PB_OK:
 			b->client_at = now;
 			pb_bridge_do_request(b, &request);
+			settle(b);
 			/* Somebody in the line would have us take them. */
 			if (b->state == PB_BRIDGE_SECURING && in->len > 0)
 				pb_bridge_end(b,
@@ -460,7 +304,7 @@ pb_bridge_secured(struct pb_bridge *b, uint64_t now)
 	b->now = now;
 	b->upstream_at = now;
 	if (b->imap != NULL && pb_imap_client_secured(b->imap) != PB_OK)
-		pb_bridge_imap_broken(b);
+		imap_broken(b);
 }
 
 void
@@ -469,11 +313,13 @@ pb_bridge_locked(struct pb_bridge *b, bool granted, uint64_t now)
 	b->now = now;
 	if (b->state != PB_BRIDGE_LOCKING)
 		return;
-	if (granted)
+	if (granted) {
 		pb_bridge_open_maildrop(b);
-	else
+		settle(b);
+	} else {
 		pb_bridge_login_failed_for(b, PB_ERROR_IN_USE,
 		    "another session has the maildrop");
+	}
 }
 
 void

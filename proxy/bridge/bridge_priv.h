@@ -5,21 +5,27 @@
 #include "popbridge/pop3/reply.h"
 
 /*
- * What the three files of the bridge share: bridge.c is the machine between
- * edge and peers, opening.c the way from a password to a maildrop, serving.c
- * what is done with the maildrop.
+ * What the files of the bridge share.  bridge.c is the machine between edge and
+ * peers; it calls opening.c, the way from a password to a maildrop, and
+ * serving.c, what is done with the maildrop; all three stand on state.c.
+ *
+ * A command to the server that cannot be sent breaks the IMAP client; bridge.c
+ * looks for that after each step, so that nobody else has to.
  */
 
-/* bridge.c */
+static inline void
+pb_bridge_sent(enum pb_status st)
+{
+	(void)st;
+}
+
+/* state.c */
 
 /* The one place that changes the state. */
 void pb_bridge_enter(struct pb_bridge *b, enum pb_bridge_state state);
 void pb_bridge_ask(struct pb_bridge *b, enum pb_bridge_action action);
 /* Give the connection back to the edge; imap is forgotten here and now. */
 void pb_bridge_drop_upstream(struct pb_bridge *b);
-/* A command to the server failed: the connection is dropped, and what waits
- * for it is told why. */
-void pb_bridge_imap_broken(struct pb_bridge *b);
 /* The session is over; `reason` is static text. */
 void pb_bridge_end(struct pb_bridge *b, const char *reason);
 

@@ -150,9 +150,8 @@ pb_bridge_open_maildrop(struct pb_bridge *b)
 	b->exists = 0;
 	b->shifted = false;
 	/* Both at once: what SELECT says decides if the listing counts. */
-	if (pb_imap_client_select(b->imap, b->options->mailbox) != PB_OK ||
-	    pb_imap_client_sizes(b->imap) != PB_OK)
-		pb_bridge_imap_broken(b);
+	if (pb_imap_client_select(b->imap, b->options->mailbox) == PB_OK)
+		pb_bridge_sent(pb_imap_client_sizes(b->imap));
 }
 
 static void
@@ -180,8 +179,7 @@ list_again(struct pb_bridge *b)
 	pb_maildrop_clear(&b->maildrop);
 	b->shifted = false;
 	b->exists_selected = b->exists;
-	if (pb_imap_client_sizes(b->imap) != PB_OK)
-		pb_bridge_imap_broken(b);
+	pb_bridge_sent(pb_imap_client_sizes(b->imap));
 }
 
 static void

@@ -60,11 +60,8 @@ pb_bridge_commit_went_on(struct pb_bridge *b, enum pb_status st)
 {
 	size_t missing = pb_commit_missing(&b->commit);
 
-	if (st == PB_EPROTO) {
-		pb_bridge_imap_broken(b);
-		return;
-	}
-	if (st == PB_OK && b->commit.step != PB_COMMIT_DONE)
+	if (st == PB_EPROTO ||
+	    (st == PB_OK && b->commit.step != PB_COMMIT_DONE))
 		return;
 	if (missing > 0)
 		pb_log(PB_LOG_WARN, "messages not removed",
@@ -180,11 +177,10 @@ do_retrieve(struct pb_bridge *b, const struct pb_pop3_command *cmd)
 		return;
 	}
 	pb_bridge_enter(b, PB_BRIDGE_RETRIEVING);
-	if (pb_retrieval_begin(&b->retrieval, b->imap, cmd->msgno,
+	pb_bridge_sent(pb_retrieval_begin(&b->retrieval, b->imap, cmd->msgno,
 	    pb_maildrop_uid_of(m, cmd->msgno),
 	    pb_maildrop_size_of(m, cmd->msgno), is_top,
-	    is_top ? cmd->lines : PB_POP3_ALL_LINES) != PB_OK)
-		pb_bridge_imap_broken(b);
+	    is_top ? cmd->lines : PB_POP3_ALL_LINES));
 }
 
 static void
