@@ -463,7 +463,8 @@ threads_never_exceed_a_limit_together(void **state)
 	for (i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_join(threads[i], NULL), 0);
 	assert_int_equal(r.wrong, 0);
-	assert_true(r.came >= ROUNDS);
+	/* How many got in is the scheduler's; that some did is ours. */
+	assert_true(r.came > 0);
 	assert_counts(*state, 0, 0, 0);
 }
 
