@@ -36,6 +36,13 @@ enum pb_status pb_arguments(const struct pb_command *command, int argc,
 
 void pb_free_arguments(struct pb_config_source *source);
 
+/*
+ * Load a configuration and judge it, also by what only the file system knows.
+ * The caller owns a reference.  NULL: it cannot be served; the sink was told.
+ */
+struct pb_config *pb_load_config(const struct pb_config_source *source,
+				 const struct pb_config_sink *sink);
+
 /* Print a problem as "FILE:LINE: error: ..." to standard error. */
 void pb_print_problem(void *ctx, const struct pb_config_problem *problem);
 /* The same as a log record. */

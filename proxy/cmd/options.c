@@ -98,9 +98,13 @@ static enum pb_status
 wrong(const struct pb_command *command, const char *word, const char *what)
 {
 	const char *near = NULL;
+	char name[64];
 
-	if (strncmp(word, "--", 2) == 0)
-		near = pb_option_nearest_name(word + 2);
+	if (strncmp(word, "--", 2) == 0) {
+		snprintf(name, sizeof(name), "%.*s",
+		    (int)strcspn(word + 2, "="), word + 2);
+		near = pb_option_nearest_name(name);
+	}
 	fprintf(stderr, "popbridge %s: %s: %s", command->name, word, what);
 	if (near != NULL && command->takes_options)
 		fprintf(stderr, ", did you mean --%s?\n", near);

@@ -5,22 +5,10 @@
 #include "popbridge/net/server.h"
 
 static struct pb_config *
-load(const struct pb_config_source *source, const struct pb_config_sink *sink)
-{
-	struct pb_config *config = NULL;
-
-	if (pb_config_load(source, sink, &config) != PB_OK)
-		return NULL;
-	if (pb_config_judge(config, sink) != PB_OK)
-		pb_config_unref(&config);
-	return config;
-}
-
-static struct pb_config *
 reload(void *ctx)
 {
 	const struct pb_config_sink sink = { pb_log_problem, NULL };
-	struct pb_config *config = load(ctx, &sink);
+	struct pb_config *config = pb_load_config(ctx, &sink);
 
 	if (config == NULL)
 		pb_log(PB_LOG_ERROR, "configuration not reloaded, the old one "
@@ -54,7 +42,7 @@ pb_cmd_serve(int argc, char **argv)
 	st = pb_arguments(&pb_commands(&n)[0], argc, argv, &source);
 	if (st != PB_OK)
 		return st == PB_EOF ? EX_OK : EX_USAGE;
-	config = load(&source, &sink);
+	config = pb_load_config(&source, &sink);
 	if (config == NULL) {
 		pb_free_arguments(&source);
 		return EX_CONFIG;

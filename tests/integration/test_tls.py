@@ -216,3 +216,29 @@ def test_an_unusable_certificate_is_a_wrong_configuration(
         capture_output=True, text=True, timeout=60)
     assert done.returncode == 78
     assert str(tmp_path / "cert") in done.stderr
+
+
+def test_check_tries_the_certificates(binary, certificates, tmp_path):
+    def check(*lines):
+        file = tmp_path / "popbridge.conf"
+        file.write_text('upstream = "imaps://imap.example.com"\n'
+                        + "\n".join(lines) + "\n")
+        return subprocess.run([binary, "check", "-c", str(file)],
+                              capture_output=True, text=True, timeout=60)
+
+    key = tmp_path / "server.key"
+    with open(certificates + "/server.key") as f:
+        key.write_text(f.read())
+    key.chmod(0o600)
+    own = ('tls-cert = "%s/server.pem"' % certificates, 'tls-key = "%s"' % key)
+    done = check(*own)
+    assert done.returncode == 0 and done.stderr == ""
+    key.chmod(0o604)
+    done = check(*own)
+    assert done.returncode == 0
+    assert ":3: warning: tls-key: " in done.stderr and str(key) in done.stderr
+    key.write_text("nothing")
+    done = check(*own)
+    assert done.returncode == 78 and str(key) in done.stderr
+    done = check('upstream-ca = "/nonexistent"')
+    assert done.returncode == 78 and "/nonexistent" in done.stderr
