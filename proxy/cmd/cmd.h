@@ -22,6 +22,7 @@ const struct pb_command *pb_commands(size_t *n);
 
 int pb_cmd_serve(int argc, char **argv);
 int pb_cmd_check(int argc, char **argv);
+int pb_cmd_presets(int argc, char **argv);
 
 /*
  * Read the arguments behind a subcommand's name.  Pointers of *source point

@@ -11,6 +11,8 @@ static const struct pb_command commands[] = {
 	    "serve POP3 clients from an IMAP server", pb_cmd_serve, true },
 	{ "check", "-c FILE", "judge a configuration file, start nothing",
 	    pb_cmd_check, false },
+	{ "presets", "", "show what is known of providers and IMAP servers",
+	    pb_cmd_presets, false },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -30,7 +32,7 @@ print_help(void)
 	printf("popbridge serves POP3 clients from an IMAP server.\n\n"
 	       "usage:\n");
 	for (i = 0; i < COMMANDS; i++)
-		printf("  popbridge %-5s %-22s %s\n", commands[i].name,
+		printf("  popbridge %-7s %-22s %s\n", commands[i].name,
 		    commands[i].arguments, commands[i].help);
 	printf("  popbridge COMMAND --help             "
 	       "what a command takes\n"

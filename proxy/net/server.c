@@ -172,10 +172,10 @@ same_sockets(const struct pb_config *a, const struct pb_config *b)
 {
 	size_t i;
 
-	if (a->listen.n != b->listen.n || a->workers != b->workers)
+	if (a->n_listeners != b->n_listeners || a->workers != b->workers)
 		return false;
-	for (i = 0; i < a->listen.n; i++) {
-		if (!pb_url_equal(&a->listen.url[i], &b->listen.url[i]))
+	for (i = 0; i < a->n_listeners; i++) {
+		if (!pb_url_equal(&a->listener[i].url, &b->listener[i].url))
 			return false;
 	}
 	return true;
@@ -291,7 +291,7 @@ announce(const struct server *s, const struct pb_listen_list *listen)
 	char upstream[PB_URL_TEXT_SIZE];
 	size_t i;
 
-	pb_url_format(&s->snapshot->config->upstream, upstream);
+	pb_url_format(&s->snapshot->config->route[0].upstream, upstream);
 	for (i = 0; i < listen->n; i++) {
 		pb_url_format(&listen->url[i], text);
 		pb_log(PB_LOG_INFO, "listening", PB_LOG_STR("url", text),
@@ -309,13 +309,14 @@ open_all(struct server *s, struct pb_error *err)
 	    sizeof(*sockets));
 	enum pb_status st;
 
-	*listen = config->listen;
+	for (listen->n = 0; listen->n < config->n_listeners; listen->n++)
+		listen->url[listen->n] = config->listener[listen->n].url;
 	st = bind_all(s, listen, sockets, err);
 	if (st == PB_OK) {
 		start_workers(s, listen, sockets);
 		announce(s, listen);
 	}
-	if (st == PB_OK && config->ports_file[0] != '\0')
+	if (st == PB_OK && config->ports_file != NULL)
 		st = write_ports_file(config->ports_file, listen, err);
 	pb_free(sockets);
 	pb_free(listen);

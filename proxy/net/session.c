@@ -167,7 +167,7 @@ refused_before(struct pb_session *s)
 	struct pb_limits *limits = pb_worker_limits(s->worker);
 	char url[PB_URL_TEXT_SIZE];
 
-	pb_url_format(&s->snapshot->config->upstream, url);
+	pb_url_format(&s->snapshot->config->route[0].upstream, url);
 	s->has_digest = pb_limits_digest(limits, pb_slice_str(url),
 	    pb_bridge_user(&s->bridge),
 	    pb_secret_reveal(&s->bridge.authzid),
@@ -202,7 +202,7 @@ connect_upstream(struct pb_session *s)
 		return;
 	}
 	s->upstream = pb_upstream_open(pb_worker_loop(s->worker),
-	    &s->snapshot->config->upstream, s->snapshot->upstream_tls,
+	    &s->snapshot->config->route[0].upstream, s->snapshot->upstream_tls,
 	    attempt < ATTEMPT_MS ? attempt : ATTEMPT_MS, on_ready, s);
 	if (s->upstream != NULL)
 		return;
@@ -226,7 +226,7 @@ make_lock_key(struct pb_session *s)
 	size_t url_len;
 	size_t mailbox_len = strlen(mailbox);
 
-	pb_url_format(&s->snapshot->config->upstream, url);
+	pb_url_format(&s->snapshot->config->route[0].upstream, url);
 	url_len = strlen(url);
 	s->lock_key_len = url_len + user.len + mailbox_len + 2;
 	s->lock_key = pb_alloc(s->lock_key_len);
@@ -250,7 +250,7 @@ lock(struct pb_session *s)
 		return false;
 	result = pb_locks_acquire(pb_worker_locks(s->worker),
 	    pb_slice(s->lock_key, s->lock_key_len),
-	    s->snapshot->config->lock, &self, &other);
+	    s->snapshot->config->route[0].lock, &self, &other);
 	switch (result) {
 	case PB_LOCK_GRANTED:
 		return true;

@@ -34,15 +34,18 @@ enum pb_status
 pb_snapshot_new(struct pb_config *config, struct pb_snapshot **out,
     struct pb_error *err)
 {
+	const struct pb_route_config *route = &config->route[0];
+	const struct pb_listener_config *listener = &config->listener[0];
 	struct pb_snapshot *s = pb_alloc(sizeof(*s));
 	enum pb_status st;
 
 	if (s == NULL)
 		return PB_ENOMEM;
-	st = pb_tls_client_context(config->upstream_ca, &s->upstream_tls, err);
-	if (st == PB_OK && config->tls_cert[0] != '\0')
-		st = pb_tls_server_context(config->tls_cert, config->tls_key,
-		    &s->client_tls, err);
+	st = pb_tls_client_context(route->upstream_ca != NULL
+	    ? route->upstream_ca : "", &s->upstream_tls, err);
+	if (st == PB_OK && listener->tls_cert.n > 0)
+		st = pb_tls_server_context(listener->tls_cert.text[0],
+		    listener->tls_key.text[0], &s->client_tls, err);
 	if (st != PB_OK) {
 		pb_tls_context_unref(&s->upstream_tls);
 		pb_free(s);
@@ -51,10 +54,10 @@ pb_snapshot_new(struct pb_config *config, struct pb_snapshot **out,
 	s->refs = 1;
 	s->config = pb_config_ref(config);
 	s->bridge = (struct pb_bridge_options){
-		.mailbox = "INBOX",
-		.tls = tls_of(&config->upstream),
-		.mark_seen = config->mark_seen == PB_MARK_SEEN_QUIT,
-		.lock = config->lock != PB_LOCK_NONE,
+		.mailbox = route->mailbox,
+		.tls = tls_of(&route->upstream),
+		.mark_seen = route->mark_seen == PB_MARK_SEEN_QUIT,
+		.lock = route->lock != PB_LOCK_NONE,
 		.idle_ms = (uint64_t)config->idle_timeout * SECONDS,
 		.upstream_ms = (uint64_t)config->upstream_timeout * SECONDS,
 		.connect_ms = (uint64_t)config->connect_timeout * SECONDS,

@@ -32,7 +32,7 @@ enum pb_mark_seen {
 #define PB_CONFIG_PATH_SIZE 4096
 
 /* More options than there are. */
-#define PB_CONFIG_OPTIONS_MAX 32
+#define PB_CONFIG_OPTIONS_MAX 64
 
 enum pb_identity {
 	PB_IDENTITY_PASS_THROUGH,	/* the IMAP server knows who it is */
@@ -70,6 +70,7 @@ struct pb_listener_config {
 	struct pb_network_list proxy_protocol;
 	struct pb_network_list xclient;
 	unsigned line;			/* of the section; 0: none */
+	unsigned priv_line[PB_CONFIG_OPTIONS_MAX];
 };
 
 struct pb_route_map;
@@ -99,32 +100,28 @@ struct pb_route_config {
 	unsigned max_connections_per_user;	/* 0: no limit */
 	unsigned line;			/* of the section; 0: none */
 	struct pb_route_map *priv_map;	/* own; what match_file says */
+	unsigned priv_line[PB_CONFIG_OPTIONS_MAX];
 };
 
+/* URLs without a section of their own. */
 struct pb_listen_list {
 	struct pb_url url[PB_CONFIG_LISTEN_MAX];
 	size_t n;
 };
+
+struct pb_config_memory;
 
 struct pb_config {
 	struct pb_listener_config *listener;
 	size_t n_listeners;			/* never 0 */
 	struct pb_route_config *route;		/* in the order of trying */
 	size_t n_routes;
-	const char *accounts;			/* NULL: none */
+	const char *accounts;			/* NULL: none; so are these: */
 	const char *accounts_key;
-
-	struct pb_listen_list listen;		/* never empty */
-	struct pb_url upstream;			/* host is "": none */
-	char tls_cert[PB_CONFIG_PATH_SIZE];	/* "": none; so are these: */
-	char tls_key[PB_CONFIG_PATH_SIZE];
-	char upstream_ca[PB_CONFIG_PATH_SIZE];
-	char ports_file[PB_CONFIG_PATH_SIZE];
+	const char *ports_file;
 	enum pb_log_level log_level;
 	enum pb_log_format log_format;
 	unsigned workers;			/* 0: one per core */
-	enum pb_mark_seen mark_seen;
-	enum pb_lock_mode lock;
 	unsigned idle_timeout;			/* all in seconds */
 	unsigned upstream_timeout;
 	unsigned connect_timeout;
@@ -139,7 +136,11 @@ struct pb_config {
 	 * each worker, and each session for as long as it lives.
 	 */
 	atomic_uint priv_refs;
-	char priv_file[PB_CONFIG_PATH_SIZE];
+	struct pb_config_memory *priv_memory;	/* own; all that is above */
+	const char *priv_file;			/* NULL: none */
+	struct pb_listen_list priv_listen;
+	struct pb_listener_config priv_listener;	/* outside of sections */
+	struct pb_route_config priv_route;
 	unsigned priv_line[PB_CONFIG_OPTIONS_MAX];
 };
 
@@ -216,5 +217,16 @@ enum pb_status pb_config_judge(const struct pb_config *config,
 /* Where option `name` got its value; valid as long as the config. */
 struct pb_config_place pb_config_place(const struct pb_config *config,
 				       const char *name);
+/*
+ * The same for a listener, or a route, of the config; the section's first line
+ * when the value comes from nowhere.
+ */
+struct pb_config_place
+pb_config_listener_place(const struct pb_config *config,
+			 const struct pb_listener_config *listener,
+			 const char *name);
+struct pb_config_place
+pb_config_route_place(const struct pb_config *config,
+		      const struct pb_route_config *route, const char *name);
 
 #endif
