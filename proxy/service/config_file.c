@@ -81,12 +81,12 @@ scope_of(const cfg_t *cfg)
 static const char *
 nearest(const char *word, enum pb_option_scope scope)
 {
-	static const char *const sections[] = { "listener", "route" };
-	const char *near = pb_option_nearest_name(word, scope);
+	const char *near[] = { "listener", "route",
+		pb_option_nearest_name(word, scope) };
 
-	if (near == NULL && scope == PB_OPTION_GLOBAL)
-		near = pb_option_nearest(word, sections, 2);
-	return near;
+	if (scope != PB_OPTION_GLOBAL)
+		return near[2];
+	return pb_option_nearest(word, near, near[2] != NULL ? 3 : 2);
 }
 
 static void

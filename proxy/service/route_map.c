@@ -261,6 +261,7 @@ take_octets(struct reading *r, struct pb_slice in)
 	return st;
 }
 
+/* PB_EIO: errno says why. */
 static enum pb_status
 read_lines(struct reading *r, FILE *f)
 {
@@ -272,10 +273,8 @@ read_lines(struct reading *r, FILE *f)
 		n = fread(chunk, 1, sizeof(chunk), f);
 		st = take_octets(r, pb_slice(chunk, n));
 	} while (n > 0 && st == PB_OK);
-	if (st == PB_OK && ferror(f)) {
-		fail(r, 0, "it can not be read: %s", strerror(errno));
-		return PB_EINVAL;
-	}
+	if (st == PB_OK && ferror(f))
+		return PB_EIO;
 	if (st == PB_OK && (r->len > 0 || r->too_long))
 		st = take_line(r);
 	return st;
@@ -294,16 +293,15 @@ pb_route_map_read(struct pb_config *config, struct pb_route_config *route,
 	if (r.map == NULL)
 		return PB_ENOMEM;
 	f = fopen(route->match_file, "re");
-	if (f == NULL) {
+	st = f != NULL ? read_lines(&r, f) : PB_EIO;
+	if (st == PB_EIO)
 		pb_config_complain(sink, PB_CONFIG_ERROR,
 		    pb_config_route_place(config, route, "match-file"),
 		    "match-file: %s can not be read: %s", route->match_file,
 		    strerror(errno));
-		return PB_EINVAL;
-	}
-	st = read_lines(&r, f);
-	fclose(f);
-	if (st == PB_OK && r.errors > 0)
+	if (f != NULL)
+		fclose(f);
+	if (st == PB_EIO || (st == PB_OK && r.errors > 0))
 		st = PB_EINVAL;
 	return st;
 }
