@@ -11,7 +11,7 @@ static const struct pb_command commands[] = {
 	    "serve POP3 clients from an IMAP server", pb_cmd_serve, true },
 	{ "check", "-c FILE", "judge a configuration file, start nothing",
 	    pb_cmd_check, false },
-	{ "presets", "", "show what is known of providers and IMAP servers",
+	{ "presets", "", "show the presets of routes",
 	    pb_cmd_presets, false },
 };
 
@@ -34,7 +34,7 @@ print_help(void)
 	for (i = 0; i < COMMANDS; i++)
 		printf("  popbridge %-7s %-22s %s\n", commands[i].name,
 		    commands[i].arguments, commands[i].help);
-	printf("  popbridge COMMAND --help             "
+	printf("  popbridge COMMAND --help                 "
 	       "what a command takes\n"
 	       "  popbridge --version\n\n"
 	       "The manuals are popbridge(8) and popbridge.conf(5).\n");

@@ -39,7 +39,10 @@ print_option(const struct pb_option *row)
 {
 	size_t i;
 
-	printf("  --%s %s\n        ", row->name, row->argument);
+	if (row->scopes & PB_OPTION_GLOBAL)
+		printf("  --%s %s\n        ", row->name, row->argument);
+	else
+		printf("  %s = %s\n        ", row->name, row->argument);
 	print_text(row->help, 8);
 	if (row->words != NULL) {
 		printf("        %s is one of:", row->argument);
@@ -54,15 +57,38 @@ print_option(const struct pb_option *row)
 		    row->min, row->max);
 	if (row->fallback != NULL)
 		printf("        default: %s\n", row->fallback);
+	if (row->scopes & PB_OPTION_IN_LISTENER)
+		printf("        section: listener\n");
+	if (row->scopes & PB_OPTION_IN_ROUTE)
+		printf("        section: route\n");
 }
 
 static void
-print_help(const struct pb_command *command)
+print_options(void)
 {
 	const struct pb_option *rows;
 	size_t n;
 	size_t i;
 
+	rows = pb_options(&n);
+	for (i = 0; i < n; i++) {
+		if (rows[i].scopes & PB_OPTION_GLOBAL)
+			print_option(&rows[i]);
+	}
+	printf("\nEach can stand in the configuration file under the same "
+	       "name; the command line\nwins.  The file may also have sections, "
+	       "listener \"NAME\" { ... } and\nroute \"NAME\" { ... }, with "
+	       "values of their own, and with these:\n\n");
+	for (i = 0; i < n; i++) {
+		if ((rows[i].scopes & PB_OPTION_GLOBAL) == 0)
+			print_option(&rows[i]);
+	}
+	printf("\nThe manual of the file is popbridge.conf(5).\n");
+}
+
+static void
+print_help(const struct pb_command *command)
+{
 	printf("usage: popbridge %s %s\n\n%s.\n\n"
 	       "  -c FILE\n"
 	       "        the configuration file", command->name,
@@ -73,15 +99,7 @@ print_help(const struct pb_command *command)
 	}
 	printf("; without it " DEFAULT_FILE "\n"
 	       "        is read if it exists\n");
-	rows = pb_options(&n);
-	for (i = 0; i < n; i++) {
-		if (rows[i].scopes & PB_OPTION_GLOBAL)
-			print_option(&rows[i]);
-	}
-	printf("\nEach option can stand in the configuration file under the "
-	       "same name, outside of\nsections; the command line wins.  "
-	       "Sections for listeners and routes, and the\noptions that "
-	       "stand only there, are in popbridge.conf(5).\n");
+	print_options();
 }
 
 static struct option *

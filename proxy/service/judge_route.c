@@ -65,7 +65,8 @@ judge_server(struct pb_judgement *j, const struct pb_route_config *r)
 static void
 judge_discovery(struct pb_judgement *j, const struct pb_route_config *r)
 {
-	if (r->discover && r->match.n == 0 && r->match_file == NULL)
+	if (r->discover && r->upstream.host[0] == '\0' &&
+	    r->match.n == 0 && r->match_file == NULL)
 		pb_judge_say_route(j, PB_CONFIG_WARNING, r, "discover",
 		    "every login names the server to connect to by its "
 		    "domain: name the domains that are yours in match");
