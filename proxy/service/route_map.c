@@ -9,6 +9,8 @@
 #include "popbridge/base/text.h"
 #include "popbridge/service/route.h"
 
+_Static_assert(PB_ROUTE_MAP_LINES_MAX == 1000000, "a message says it");
+
 #define HASH_NONFATAL_OOM 1
 #define uthash_malloc(size) pb_alloc(size)
 #define uthash_free(p, size) pb_free(p)
@@ -18,6 +20,9 @@
 
 /* Two logins and a URL at their longest, and room for blanks between. */
 #define LINE_SIZE 1024
+
+/* A line that is longer is of no text file: /dev/zero never ends one. */
+#define LINE_ENDS_MAX (64 * 1024)
 
 /* Of a wrong file, so many lines are told. */
 #define ERRORS_MAX 20
@@ -52,7 +57,7 @@ struct reading {
 	unsigned errors;
 	char text[LINE_SIZE];
 	size_t len;
-	bool too_long;
+	size_t too_long;	/* octets that did not fit */
 };
 
 static enum pb_status fail(struct reading *r, unsigned line, const char *fmt,
@@ -74,6 +79,17 @@ fail(struct reading *r, unsigned line, const char *fmt, ...)
 		return PB_OK;
 	pb_config_complain(r->sink, PB_CONFIG_ERROR, place, "these are enough "
 	    "errors of one file; the rest of it is not looked at");
+	return PB_EINVAL;
+}
+
+/* An error in the line that comes, after which no other is looked for. */
+static enum pb_status
+stop(struct reading *r, const char *text)
+{
+	const struct pb_config_place place = { .file = r->file,
+		.line = r->line + 1 };
+
+	pb_config_complain(r->sink, PB_CONFIG_ERROR, place, "%s", text);
 	return PB_EINVAL;
 }
 
@@ -209,11 +225,10 @@ take_line(struct reading *r)
 	size_t i;
 
 	if (++r->line > PB_ROUTE_MAP_LINES_MAX) {
-		r->errors = ERRORS_MAX - 1;
-		return fail(r, r->line, "there are more than %d lines",
-		    PB_ROUTE_MAP_LINES_MAX);
+		r->line--;
+		return stop(r, "a match-file has at most 1000000 lines");
 	}
-	if (r->too_long)
+	if (r->too_long > 0)
 		return fail(r, r->line, "the line is too long for two logins "
 		    "and a URL");
 	if (in.len > 0 && in.data[in.len - 1] == '\r')
@@ -246,17 +261,20 @@ take_octets(struct reading *r, struct pb_slice in)
 		size_t end = pb_slice_find(in, '\n');
 
 		if (end > sizeof(r->text) - r->len) {
-			r->too_long = true;
+			r->too_long += end;
 		} else {
 			memcpy(r->text + r->len, in.data, end);
 			r->len += end;
 		}
+		if (r->too_long > LINE_ENDS_MAX)
+			return stop(r, "it is not a text file: this line does "
+			    "not end");
 		if (end == in.len)
 			break;
 		pb_slice_skip(&in, end + 1);
 		st = take_line(r);
 		r->len = 0;
-		r->too_long = false;
+		r->too_long = 0;
 	}
 	return st;
 }
@@ -275,7 +293,7 @@ read_lines(struct reading *r, FILE *f)
 	} while (n > 0 && st == PB_OK);
 	if (st == PB_OK && ferror(f))
 		return PB_EIO;
-	if (st == PB_OK && (r->len > 0 || r->too_long))
+	if (st == PB_OK && (r->len > 0 || r->too_long > 0))
 		st = take_line(r);
 	return st;
 }

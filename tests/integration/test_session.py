@@ -995,9 +995,44 @@ def test_check_judges_a_file(binary, config):
     assert bad.returncode == 78 and "/nonexistent/file" in bad.stderr
 
 
+def test_check_gives_hints_of_the_presets_that_are_used(binary, config):
+    file = config('route "apple" {\n\tpreset = icloud\n}\n')
+    done = run(binary, "check", "-c", file)
+    assert done.returncode == 0 and not done.stderr
+    assert file + ":2: hint: preset icloud: " in done.stdout
+
+
+def test_check_warns_of_secrets_that_everybody_can_read(binary, config,
+                                                        tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("secret\n")
+    file = config('accounts = "/a"\naccounts-key = "%s"\n'
+                  'route r {\nidentity = accounts\nupstream = "imaps://h"\n'
+                  'master-user = m\nmaster-password-file = "%s"\n}\n'
+                  % (secret, secret))
+    for mode, warned in (0o600, False), (0o644, True):
+        secret.chmod(mode)
+        done = run(binary, "check", "-c", file)
+        for place in ":2: warning: accounts-key", ":7: warning: master-pass":
+            assert (file + place in done.stderr) == warned
+
+
+def test_an_option_of_sections_is_not_one_of_the_command_line(binary):
+    done = run(binary, "serve", "--allow", "::/0")
+    assert done.returncode == 64
+    assert "--allow: it belongs into a listener" in done.stderr
+
+
+def test_presets_are_shown(binary):
+    done = run(binary, "presets")
+    assert done.returncode == 0
+    assert '\ngmail\n\tupstream = "imaps://imap.gmail.com"\n' in \
+        "\n" + done.stdout
+
+
 @pytest.mark.parametrize("args", [
     (), ("nonsense",), ("serve", "--nonsense"), ("serve", "--workers"),
-    ("check",), ("serve", "stray"), ("check", "-c")])
+    ("check",), ("serve", "stray"), ("check", "-c"), ("presets", "stray")])
 def test_wrong_usage(args, binary):
     done = run(binary, *args)
     assert done.returncode == 64
@@ -1028,7 +1063,8 @@ def test_a_port_in_use(binary, config):
 
 
 @pytest.mark.parametrize("args", [("--version",), ("--help",),
-                                  ("serve", "--help"), ("check", "--help")])
+                                  ("serve", "--help"), ("check", "--help"),
+                                  ("presets", "--help")])
 def test_help_and_version(args, binary):
     done = run(binary, *args)
     assert done.returncode == 0

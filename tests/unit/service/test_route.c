@@ -493,11 +493,32 @@ a_match_file_has_an_end(void **state)
 		pbt_say(&map, "\n");
 	write_to(w->map, pb_buffer_slice(&map));
 	assert_int_equal(load_octets(w, pb_slice_str(text)), PB_EINVAL);
-	assert_says(w, "M:1000001: error: there are more than 1000000 lines");
+	assert_says(w, "M:1000001: error: a match-file has at most 1000000 lines\n");
 	pb_buffer_consume(&map, 1);
 	write_to(w->map, pb_buffer_slice(&map));
 	assert_loads(w, text);
 	pb_buffer_fini(&map);
+}
+
+static void
+a_match_file_without_line_ends_is_not_read_for_ever(void **state)
+{
+	struct world *w = *state;
+	struct pb_buffer map;
+	char config[200];
+
+	pb_buffer_init(&map, 1024 * 1024);
+	pbt_say(&map, "a\n");
+	while (map.len < 100000)
+		pbt_say(&map, "xxxxxxxxxxxxxxxxxxxx");
+	pbt_say(&map, "\na b c\n");
+	write_to(w->map, pb_buffer_slice(&map));
+	pb_buffer_fini(&map);
+	snprintf(config, sizeof(config), "route m { match-file = \"%s\" }\n",
+	    w->map);
+	assert_int_equal(load_octets(w, pb_slice_str(config)), PB_EINVAL);
+	assert_said(w, "M:2: error: it is not a text file: this line does not "
+	    "end\n");
 }
 
 static void
@@ -593,6 +614,7 @@ main(void)
 		TEST(many_errors_of_a_match_file_are_not_all_told),
 		TEST(a_match_file_that_is_not_there_is_told_with_the_line_of_its_option),
 		TEST(a_match_file_has_an_end),
+		TEST(a_match_file_without_line_ends_is_not_read_for_ever),
 		TEST(without_memory_a_match_file_is_not_loaded),
 		TEST(many_routes_and_logins_find_their_place),
 	};
