@@ -53,8 +53,8 @@ judge_server(struct pb_judgement *j, const struct pb_route_config *r)
 		    r->preset->name);
 	else if (bare != 0)
 		pb_judge_say_route(j, PB_CONFIG_ERROR, r, "match-file",
-		    "line %u of %s names no server, and neither does the "
-		    "route: give one of them a URL", bare, r->match_file);
+		    "its line %u names no server, and neither does the "
+		    "route: give one of them a URL", bare);
 	else if (r->match.n > 0 || r->match_file == NULL)
 		pb_judge_say_route(j, PB_CONFIG_ERROR, r, "upstream", "there "
 		    "is no IMAP server for %s: give upstream, a preset or "

@@ -304,6 +304,7 @@ pb_route_map_read(struct pb_config *config, struct pb_route_config *route,
 {
 	struct reading r = { .config = config, .sink = sink,
 		.file = route->match_file };
+	char name[256];
 	enum pb_status st;
 	FILE *f;
 
@@ -312,11 +313,15 @@ pb_route_map_read(struct pb_config *config, struct pb_route_config *route,
 		return PB_ENOMEM;
 	f = fopen(route->match_file, "re");
 	st = f != NULL ? read_lines(&r, f) : PB_EIO;
-	if (st == PB_EIO)
+	if (st == PB_EIO) {
+		int error = errno;
+
+		pb_text_clean(pb_slice_str(r.file), name, sizeof(name));
 		pb_config_complain(sink, PB_CONFIG_ERROR,
 		    pb_config_route_place(config, route, "match-file"),
-		    "match-file: %s can not be read: %s", route->match_file,
-		    strerror(errno));
+		    "match-file: %s can not be read: %s", name,
+		    strerror(error));
+	}
 	if (f != NULL)
 		fclose(f);
 	if (st == PB_EIO || (st == PB_OK && r.errors > 0))
