@@ -153,7 +153,7 @@ apply_preset(const struct pb_config *config, struct pb_route_config *route)
 		route->max_connections_per_user = p->max_connections_per_user;
 }
 
-/* A listener without a section has its URL for a name, however it is written. */
+/* Without a section its URL is its name, however that is written here. */
 static enum pb_status
 name_listeners(struct pb_config *config, struct pb_route_config *route)
 {
