@@ -15,8 +15,8 @@
 #define FIRST_ROW 256
 #define HELP 1
 
-static void
-print_text(const char *text, int indent)
+void
+pb_print_text(const char *text, int indent)
 {
 	int column = 0;
 
@@ -40,7 +40,7 @@ print_option(const struct pb_option *row)
 	size_t i;
 
 	printf("  --%s %s\n        ", row->name, row->argument);
-	print_text(row->help, 8);
+	pb_print_text(row->help, 8);
 	if (row->words != NULL) {
 		printf("        %s is one of:", row->argument);
 		for (i = 0; row->words[i] != NULL; i++)
