@@ -321,7 +321,7 @@ names_are_no_sql_no_format_and_no_path(void **state)
 {
 	static const char *const names[] = { "'--", "' or 1=1 --", "%n%n%s",
 		"../x", "x'; drop table account; --", "%", "_", "*",
-		"\"x\"", "max@example.com", "ma_", "K\xc3\xbc" "che" };
+		"\"x\"", "max@example.com", "ma_", "K\303\274che" };
 	struct pb_accounts *a;
 	struct folder f;
 	size_t i;

@@ -5,6 +5,9 @@
 
 static const struct pb_seal_place place = { { "max", 3 }, "recoverable" };
 
+#define NO_KEY \
+	"g00102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+
 static enum pb_status
 read_keys(const struct folder *f, struct pb_keyring *ring, const char *text,
     mode_t mode, struct pb_error *err)
@@ -42,8 +45,7 @@ a_file_with_what_is_no_key_is_refused_and_not_quoted(void **state)
 	static const char *const rows[] = {
 		"", "\n\n", KEY_1 "0\n", KEY_1 " \n", KEY_1 "\r\n", "abc\n",
 		KEY_1 "\ngeheim\n",
-		"g00102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d"
-		"1e1f\n",
+		NO_KEY "\n",
 	};
 	struct pb_keyring ring;
 	struct pb_error err;
