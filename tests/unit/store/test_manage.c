@@ -238,7 +238,7 @@ note(void *ctx, const struct pb_account *account)
 static void
 accounts_are_listed_by_name_and_removed_with_all_of_theirs(void **state)
 {
-	struct pb_account account = new_account("max");
+	struct pb_account account = new_account("anna");
 	const struct pb_account_secrets none = { .recoverable = false };
 	struct pb_accounts *a;
 	struct pb_buffer b;
@@ -249,14 +249,15 @@ accounts_are_listed_by_name_and_removed_with_all_of_theirs(void **state)
 	folder_new(&f);
 	pb_buffer_init(&b, 1000);
 	a = open_accounts(&f);
+	add(a, &account, &none);
+	account = new_account("max");
 	account.n_networks = 1;
 	account.n_listeners = 1;
 	snprintf(account.listeners[0], PB_ACCOUNT_LISTENER_SIZE, "hall");
 	add(a, &account, &none);
-	account = new_account("anna");
-	add(a, &account, &none);
 	assert_int_equal(pb_account_list(a, note, &b, &err), PB_OK);
 	ASSERT_TEXT(pb_buffer_slice(&b), "anna 0 0\nmax 1 1\n");
+	/* The next one gets the number of the last that is gone. */
 	assert_int_equal(pb_account_remove(a, OCTETS("max"), &err), PB_OK);
 	account = new_account("max");
 	add(a, &account, &none);
@@ -518,7 +519,11 @@ assert_broken(struct pb_accounts *a, const char *why)
 static void
 a_credential_that_somebody_changed_or_moved_is_not_used(void **state)
 {
+	const struct pb_account_claim claim = claim_of(OCTETS("mrose"),
+	    "tanstaaf");
+	struct pb_account_grant grant = { .user = { NULL, 0 } };
 	struct pb_accounts *a;
+	struct pb_error err;
 	struct folder f;
 
 	(void)state;
@@ -529,6 +534,10 @@ a_credential_that_somebody_changed_or_moved_is_not_used(void **state)
 	    "upstream_password FROM account WHERE name = 'mrose') "
 	    "WHERE name = 'max'");
 	assert_broken(a, "was changed by somebody else");
+	/* What a device may prove is not what the IMAP server is shown. */
+	meddle(&f, "UPDATE account SET upstream_password = recoverable "
+	    "WHERE name = 'mrose'");
+	assert_int_equal(pb_accounts_check(a, &claim, &grant, &err), PB_EIO);
 	meddle(&f, "UPDATE account SET upstream_password = x'00' "
 	    "WHERE name = 'max'");
 	assert_broken(a, "was changed by somebody else");
