@@ -21,7 +21,8 @@ pb_bridge_init(struct pb_bridge *b, const struct pb_bridge_options *options,
 	b->sasl.step = PB_SASL_DONE;
 	if (pb_pop3_session_init(&b->pop3, &b->client_out) != PB_OK)
 		pb_bridge_stop(b, "no memory", now);
-	b->pop3.mechanisms = pb_sasl_mechanisms();
+	b->pop3.mechanisms = pb_sasl_names(PB_SASL_SET(PB_SASL_PLAIN) |
+	    PB_SASL_SET(PB_SASL_LOGIN), b->mechanisms);
 }
 
 void

@@ -130,7 +130,7 @@ pb_bridge_do_auth(struct pb_bridge *b, struct pb_pop3_request *request)
 	case PB_POP3_AUTH_BEGIN:
 		if (!pb_sasl_find(request->mechanism, &mechanism))
 			pb_unreachable("the session knows just these");
-		pb_sasl_server_start(&b->sasl, mechanism);
+		pb_sasl_server_start(&b->sasl, mechanism, "");
 		break;
 	case PB_POP3_AUTH_RESPONSE:
 		break;

@@ -47,7 +47,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 1)
 		return 0;
 	pb_slice_skip(&in, 1);
-	pb_sasl_server_start(&s, data[0] % PB_SASL_MECHANISMS);
+	pb_sasl_server_start(&s, data[0] % PB_SASL_MECHANISMS,
+	    "abcdefghijklmnopqrstuvwx");
 	if (data[0] >= 128)
 		st = pb_sasl_server_step(&s, NULL, &challenge);
 	while (st == PB_AGAIN && in.len > 0) {

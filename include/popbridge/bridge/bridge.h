@@ -97,6 +97,7 @@ struct pb_bridge {
 	struct pb_pop3_session pop3;
 	struct pb_buffer client_out;
 	struct pb_imap_client *imap;	/* borrowed; NULL when not connected */
+	char mechanisms[PB_SASL_NAMES_SIZE];	/* what pop3 announces */
 	struct pb_sasl_server sasl;	/* an AUTH under way */
 	struct pb_secret password;	/* between PASS and the connection */
 	struct pb_secret authzid;	/* of AUTH; empty for none */
