@@ -162,6 +162,15 @@ client_starttls_start(struct pb_buffer *trace)
 	return start_client(PB_IMAP_TLS_STARTTLS);
 }
 
+static void *
+client_token_start(struct pb_buffer *trace)
+{
+	struct client *c = client_start(trace);
+
+	pb_imap_client_authenticate_by(&c->client, PB_IMAP_AUTH_TOKEN);
+	return c;
+}
+
 /* The commands of the script; a failure shows at the next call. */
 static void
 client_goes_on(struct pb_imap_client *c, enum pb_imap_command_kind done)
@@ -334,6 +343,8 @@ const struct pbt_machine pbt_client = { client_start, client_feed,
 	client_stop };
 const struct pbt_machine pbt_client_starttls = { client_starttls_start,
 	client_feed, client_stop };
+const struct pbt_machine pbt_client_token = { client_token_start, client_feed,
+	client_stop };
 
 struct session {
 	struct pb_pop3_session session;

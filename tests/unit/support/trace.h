@@ -24,6 +24,8 @@ extern const struct pbt_machine pbt_framer_body;
 extern const struct pbt_machine pbt_client;
 /* The same with STARTTLS; the handshake succeeds at once. */
 extern const struct pbt_machine pbt_client_starttls;
+/* The same, where the password is a bearer token. */
+extern const struct pbt_machine pbt_client_token;
 
 /*
  * A POP3 session whose requests are written down and all succeed, but those
