@@ -19,10 +19,11 @@ pb_bridge_init(struct pb_bridge *b, const struct pb_bridge_options *options,
 	pb_buffer_init(&b->client_out, OUT_MAX);
 	b->commit.step = PB_COMMIT_DONE;
 	b->sasl.step = PB_SASL_DONE;
-	if (pb_pop3_session_init(&b->pop3, &b->client_out) != PB_OK)
-		pb_bridge_stop(b, "no memory", now);
+	pb_pop3_session_init(&b->pop3);
 	b->pop3.mechanisms = pb_sasl_names(PB_SASL_SET(PB_SASL_PLAIN) |
 	    PB_SASL_SET(PB_SASL_LOGIN), b->mechanisms);
+	if (pb_pop3_session_greet(&b->pop3, &b->client_out) != PB_OK)
+		pb_bridge_stop(b, "no memory", now);
 }
 
 void

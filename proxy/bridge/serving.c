@@ -269,9 +269,11 @@ pb_bridge_do_request(struct pb_bridge *b, struct pb_pop3_request *request)
 	case PB_POP3_LAST:
 		pb_bridge_answer(b, PB_REPLY_LAST, b->maildrop.last, 0);
 		return;
+	case PB_POP3_APOP:
 	case PB_POP3_CAPA:
 	case PB_POP3_NOOP:
 	case PB_POP3_USER:
+	case PB_POP3_XCLIENT:
 	case PB_POP3_VERBS:
 		break;
 	}

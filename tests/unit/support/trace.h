@@ -33,6 +33,8 @@ extern const struct pbt_machine pbt_client_token;
  * its response is "ok" or "no".
  */
 extern const struct pbt_machine pbt_session;
+/* The same, with APOP and XCLIENT. */
+extern const struct pbt_machine pbt_session_all;
 
 /* The dot-stuffer with so many lines of the body. */
 extern uint64_t pbt_stuff_lines;
