@@ -30,6 +30,27 @@ tls_of(const struct pb_url *url)
 	return PB_IMAP_TLS_STARTTLS;
 }
 
+static enum pb_status
+make_contexts(const struct pb_config *config, struct pb_snapshot *s,
+    struct pb_error *err)
+{
+	const struct pb_tls_client_options client = {
+		.ca_file = config->upstream_ca[0] != '\0' ? config->upstream_ca
+							 : NULL,
+	};
+	const struct pb_tls_certificate certificate = { config->tls_cert,
+		config->tls_key };
+	const struct pb_tls_server_options server = {
+		.certificates = &certificate, .n_certificates = 1,
+	};
+	enum pb_status st = pb_tls_client_context(&client, &s->upstream_tls,
+	    err);
+
+	if (st == PB_OK && config->tls_cert[0] != '\0')
+		st = pb_tls_server_context(&server, &s->client_tls, err);
+	return st;
+}
+
 enum pb_status
 pb_snapshot_new(struct pb_config *config, struct pb_snapshot **out,
     struct pb_error *err)
@@ -39,10 +60,7 @@ pb_snapshot_new(struct pb_config *config, struct pb_snapshot **out,
 
 	if (s == NULL)
 		return PB_ENOMEM;
-	st = pb_tls_client_context(config->upstream_ca, &s->upstream_tls, err);
-	if (st == PB_OK && config->tls_cert[0] != '\0')
-		st = pb_tls_server_context(config->tls_cert, config->tls_key,
-		    &s->client_tls, err);
+	st = make_contexts(config, s, err);
 	if (st != PB_OK) {
 		pb_tls_context_unref(&s->upstream_tls);
 		pb_free(s);

@@ -108,7 +108,7 @@ start_tls(struct pb_upstream *u)
 {
 	struct pb_error err;
 	struct pb_tls *tls = pb_tls_client(u->tls, u->url.host,
-	    u->url.kind != PB_URL_NAME);
+	    u->url.kind != PB_URL_NAME, NULL);
 
 	u->state = PB_UPSTREAM_HANDSHAKE;
 	if (tls == NULL) {
