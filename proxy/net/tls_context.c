@@ -24,7 +24,7 @@ static const struct {
 	 * but triple DES, which not every build of OpenSSL has.
 	 */
 	[PB_TLS_PROFILE_LEGACY] = { TLS1_VERSION, 0,
-	    FORWARD_SECRET ":DEFAULT:3DES" NEVER },
+	    "DEFAULT:3DES" NEVER },
 };
 
 #define SUITES_OF_1_3 "TLS_AES_256_GCM_SHA384:" \

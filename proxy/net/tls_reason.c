@@ -80,7 +80,7 @@ advise(const SSL *ssl, int reason, char *out, size_t size)
 
 	/* Later on it is the mark of a damaged record. */
 	if (reason == SSL_R_WRONG_VERSION_NUMBER) {
-		text = SSL_is_init_finished(ssl) ? NULL : server
+		text = SSL_get_state(ssl) == TLS_ST_OK ? NULL : server
 		    ? "the client speaks no TLS"
 		    : "the mail server speaks no TLS on this port";
 	} else if (server && (reason == SSL_R_UNSUPPORTED_PROTOCOL ||
@@ -128,11 +128,11 @@ pb_tls_explain(const SSL *ssl, struct pb_error *err)
 enum pb_status
 pb_tls_explain_file(const char *what, const char *file, struct pb_error *err)
 {
-	/* Where the system said no, that comes first and says most. */
+	/* What comes behind it is only who has met with it. */
 	unsigned long first = ERR_peek_error();
 	const char *reason = ERR_SYSTEM_ERROR(first)
 	    ? strerror(ERR_GET_REASON(first))
-	    : ERR_reason_error_string(ERR_peek_last_error());
+	    : ERR_reason_error_string(first);
 
 	pb_error_set(err, PB_ERROR_PERMANENT, PB_SCOPE_ACCOUNT,
 	    "cannot load %s from %s: %s", what, file,

@@ -147,7 +147,8 @@ bool pb_tls_is_weak(const struct pb_tls *tls);
 
 /*
  * Whether the peer has shown a certificate, now or in the session that is
- * resumed, that one of our CAs has issued.  False until the handshake is done.
+ * resumed, that one of our CAs has issued.  False until the handshake is done,
+ * and once TLS has failed.
  */
 bool pb_tls_peer_verified(const struct pb_tls *tls);
 
