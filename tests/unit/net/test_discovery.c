@@ -302,14 +302,17 @@ an_answer_that_is_too_long_for_udp_comes_by_tcp(void **state)
 	assert_url(&found, 0, "imaps://imap.long.example:993");
 }
 
+/* One letter more than a label can have. */
+#define LABEL64 \
+	"a23456789-123456789-123456789-123456789-123456789-123456789-1234"
+
 static void
 for_what_is_no_domain_nobody_is_asked(void **state)
 {
 	static const char *const domains[] = { "", ".", "a..b", ".a", "a.",
 		"a b", "a/b", "a:1", "a@b", "[::1]", "127.0.0.1", "a.1",
 		"_imap._tcp.a", "m\303\244x.example", "a\r\nb", "a\\.b", "*",
-		"a23456789-123456789-123456789-123456789-123456789-12345678"
-		"9-1234.example" };
+		LABEL64 ".example" };
 	char label[64];
 	char name[PB_URL_HOST_MAX + 1];
 	struct pb_discovery found;
