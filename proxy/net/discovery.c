@@ -25,7 +25,7 @@ static const struct service {
 	{ "_imap._tcp", PB_URL_TLS_UPGRADE },
 };
 
-/* The only name server to ask, for tests; the family is 0 when there is none. */
+/* For tests: the only name server to ask; of family 0 when there is none. */
 static struct sockaddr_in only_server;
 
 void

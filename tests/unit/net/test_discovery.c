@@ -257,8 +257,7 @@ without_it_starttls_is_asked_for(void **state)
 }
 
 static void
-a_domain_without_imap_is_told_from_a_name_server_without_an_answer(
-    void **state)
+no_imap_is_told_from_no_answer(void **state)
 {
 	static const struct {
 		const char *domain;
@@ -363,8 +362,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		with_server(implicit_tls_is_asked_for_first_and_is_enough),
 		with_server(without_it_starttls_is_asked_for),
-		with_server(
-		  a_domain_without_imap_is_told_from_a_name_server_without_an_answer),
+		with_server(no_imap_is_told_from_no_answer),
 		with_server(an_answer_that_is_too_long_for_udp_comes_by_tcp),
 		with_server(for_what_is_no_domain_nobody_is_asked),
 		with_server(without_memory_nobody_is_asked),
