@@ -184,7 +184,8 @@ hold_back(struct pb_session *s)
 	if (s->has_digest)
 		pb_limits_remember(limits, s->digest, now_of(s));
 	pb_bridge_hold(&s->bridge, pb_limits_failed(limits,
-	    &s->visit.network, now_of(s)), now_of(s));
+	    &s->visit.network, pb_bridge_user(&s->bridge), now_of(s)),
+	    now_of(s));
 }
 
 static void

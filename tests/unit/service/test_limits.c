@@ -85,7 +85,7 @@ mistake(struct pb_limits *l, uint32_t from, uint64_t now)
 {
 	struct pb_limits_network n = ipv4(from);
 
-	return pb_limits_failed(l, &n, now);
+	return pb_limits_failed(l, &n, OCTETS(""), now);
 }
 
 static void
@@ -429,7 +429,7 @@ visit_once(struct rush *r, unsigned n)
 		atomic_fetch_add(&r->wrong, 1);
 	if (n % 2 == 0)
 		pb_limits_authenticated(r->limits, &v);
-	if (pb_limits_failed(r->limits, &v.network, n * S) >
+	if (pb_limits_failed(r->limits, &v.network, OCTETS("max"), n * S) >
 	    PB_LIMITS_DELAY_MAX_MS)
 		atomic_fetch_add(&r->wrong, 1);
 	pb_limits_remember(r->limits, d, n);
