@@ -107,7 +107,7 @@ pb_limits_verdict_name(enum pb_limits_verdict verdict)
 	case PB_LIMITS_TOO_MANY_UNAUTHENTICATED:
 		return "max-unauthenticated";
 	case PB_LIMITS_TOO_MANY_OF_USER:
-		return "max-sessions-per-user";
+		return "max-connections-per-user";
 	case PB_LIMITS_NO_MEMORY:
 		return "no memory";
 	}

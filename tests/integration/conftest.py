@@ -117,6 +117,23 @@ def bridge(start_bridge, dovecot):
 
 
 @pytest.fixture
+def start_front():
+    """Starts programs that stand in front of a server (fronts.py)."""
+    started = []
+
+    def start(kind, where, *args, **keywords):
+        front = kind(where, *args, **keywords)
+        started.append(front)
+        return front
+
+    yield start
+    for front in started:
+        sys.stderr.write("--- %s wrote:\n%s" % (
+            type(front).__name__, front.log()))
+        front.stop()
+
+
+@pytest.fixture
 def connect():
     """Opens POP3 connections, closed before any server ends."""
     clients = []

@@ -341,7 +341,7 @@ each_verdict_names_its_option(void **state)
 	assert_string_equal(pb_limits_verdict_name(
 	    PB_LIMITS_TOO_MANY_UNAUTHENTICATED), "max-unauthenticated");
 	assert_string_equal(pb_limits_verdict_name(
-	    PB_LIMITS_TOO_MANY_OF_USER), "max-sessions-per-user");
+	    PB_LIMITS_TOO_MANY_OF_USER), "max-connections-per-user");
 }
 
 static void
