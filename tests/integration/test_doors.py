@@ -138,6 +138,26 @@ def test_the_log_names_the_client_whose_tls_ends_at_haproxy(
     named(bridge, "session ended", "127.0.0.78")
 
 
+def test_where_tls_is_required_tls_at_the_proxy_is_enough(
+        open_door, start_front, account, connect, certificates):
+    bridge = open_door(url="pop3://127.0.0.1:0", **PROXY)
+    front = start_front(fronts.Haproxy, bridge.ports[0],
+                        [("127.0.0.1", "send-proxy-v2-ssl"),
+                         ("127.0.0.1", "send-proxy-v2")],
+                        certificate=certificates)
+    trusted = ssl.create_default_context(cafile=certificates + "/ca.pem")
+    raw = socket.create_connection(front.addresses[0], 30)
+    with trusted.wrap_socket(raw, server_hostname="localhost") as s:
+        stream = s.makefile("rb")
+        assert stream.readline().startswith(b"+OK")
+        for line in ("USER " + account.name, "PASS " + PASSWORD, "QUIT"):
+            s.sendall(line.encode() + b"\r\n")
+            assert stream.readline().startswith(b"+OK")
+    client = connect(front.addresses[1])
+    client.greeting()
+    client.err("USER " + account.name)
+
+
 def test_the_log_names_the_client_behind_nginx(
         open_door, start_front, account, connect):
     bridge = open_door(**PROXY)
@@ -414,6 +434,28 @@ def test_a_wrong_password_behind_a_proxy_delays_its_address_only(
     assert time.monotonic() - begun < 3
 
 
+def test_one_users_sessions_are_counted_wherever_he_comes_from(
+        open_door, account, new_account, dovecot, connect):
+    bridge = open_door("--max-connections-per-user", "2", **PROXY)
+    inside = [arrive(connect, bridge, v1("192.0.2.%d" % n)) for n in (1, 2)]
+    for client in inside:
+        client.login(account)
+    third = arrive(connect, bridge, v1("192.0.2.3"))
+    third.greeting()
+    third.ok("USER " + account.name)
+    third.err("PASS " + PASSWORD)
+    other = arrive(connect, bridge, v1("192.0.2.3"))
+    other.login(new_account(dovecot))
+    inside[0].quit()
+
+    def comes_in():
+        client = arrive(connect, bridge, v1("192.0.2.3"))
+        client.greeting()
+        client.ok("USER " + account.name)
+        return client.cmd("PASS " + PASSWORD).startswith(b"+OK")
+    until(comes_in, "a place for the user")
+
+
 # XCLIENT
 
 def offers_xclient(client):
@@ -466,7 +508,7 @@ def test_xclient_is_for_before_the_login_only(open_door, account, connect):
 
 @pytest.mark.parametrize("arguments", [
     "ADDR=192.0.2.256", "ADDR=", "ADDR=mail.example.com", "ADDR=::1%lo",
-    "ADDR=192.0.2.7 PORT=65536", "ADDR=192.0.2.7 PORT=x", "192.0.2.7"])
+    "ADDR=192.0.2.7 PORT=65536", "ADDR=192.0.2.7 PORT=x"])
 def test_a_wrong_xclient_is_not_believed(
         open_door, account, connect, arguments):
     bridge = open_door(**XCLIENT)
