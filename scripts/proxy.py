@@ -15,19 +15,26 @@ class Popbridge:
     """popbridge serve, on a port that the kernel chooses.
 
     It is ready when the constructor returns; host and port say where its
-    first listener is, ports lists all of them.  stop() ends it by SIGTERM and
+    first listener is, ports lists all of them.  With config, the text of a
+    configuration file, that file has the listeners.  stop() ends it by SIGTERM and
     returns its exit status; log() is what it has written so far.
     """
 
     def __init__(self, binary, upstream, *options,
-                 listen=("pop3+plain://127.0.0.1:0",), env=None):
+                 listen=("pop3+plain://127.0.0.1:0",), env=None,
+                 config=None):
         self.directory = tempfile.mkdtemp(prefix="popbridge-serve-")
         self.process = None
         self.ports_file = self.directory + "/ports"
         self.log_file = self.directory + "/log"
+        self.config_file = self.directory + "/popbridge.conf"
         command = [binary, "serve"]
-        for url in listen:
-            command += ["--listen", url]
+        if config is not None:
+            self.configure(config)
+            command += ["-c", self.config_file]
+        else:
+            for url in listen:
+                command += ["--listen", url]
         if upstream:
             command += ["--upstream", upstream]
         command += ["--ports-file", self.ports_file, *options]
@@ -60,6 +67,11 @@ class Popbridge:
         self.ports = [(m.group(1).strip("[]"), int(m.group(2)))
                       for m in found]
         self.host, self.port = self.ports[0]
+
+    def configure(self, text):
+        """Writes the configuration file; it counts at the next SIGHUP."""
+        with open(self.config_file, "w") as f:
+            f.write(text)
 
     def log(self):
         with open(self.log_file, errors="replace") as f:

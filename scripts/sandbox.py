@@ -142,6 +142,14 @@ def make_certificates(directory, names=("DNS:localhost", "IP:127.0.0.1")):
             "-out", directory + "/server.pem")
 
 
+def identity():
+    """The user, group and login user that Dovecot's own processes run as."""
+    if os.geteuid() == 0:
+        return "dovecot", "dovecot", "dovenull"
+    me = pwd.getpwuid(os.geteuid()).pw_name
+    return me, grp.getgrgid(os.getegid()).gr_name, me
+
+
 class User:
     def __init__(self, name, password, home):
         self.name = name
@@ -191,14 +199,10 @@ class Dovecot:
             raise
 
     def _find_identity(self):
+        self.internal, self.internal_group, self.login = identity()
         if os.geteuid() != 0:
-            me = pwd.getpwuid(os.geteuid()).pw_name
-            self.internal = self.login = me
-            self.internal_group = grp.getgrgid(os.getegid()).gr_name
             self.uid, self.gid = os.geteuid(), os.getegid()
             return
-        self.internal, self.login = "dovecot", "dovenull"
-        self.internal_group = "dovecot"
         owner = pwd.getpwnam("nobody")
         self.uid, self.gid = owner.pw_uid, owner.pw_gid
 

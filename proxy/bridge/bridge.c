@@ -1,5 +1,7 @@
 #include "bridge_priv.h"
 
+#include <stdio.h>
+
 #include "popbridge/base/check.h"
 #include "popbridge/base/log.h"
 
@@ -19,34 +21,49 @@ pb_bridge_init(struct pb_bridge *b, const struct pb_bridge_options *options,
 	pb_buffer_init(&b->client_out, OUT_MAX);
 	b->commit.step = PB_COMMIT_DONE;
 	b->sasl.step = PB_SASL_DONE;
-	if (pb_pop3_session_init(&b->pop3, &b->client_out) != PB_OK)
-		pb_bridge_stop(b, "no memory", now);
-	b->pop3.mechanisms = pb_sasl_mechanisms();
+	pb_pop3_session_init(&b->pop3);
 }
 
 void
-pb_bridge_client_tls(struct pb_bridge *b, enum pb_pop3_tls tls)
+pb_bridge_greet(struct pb_bridge *b, const struct pb_bridge_door *door,
+    uint64_t now)
 {
-	b->pop3.tls = tls;
-	if (tls == PB_POP3_TLS_ACTIVE && b->state == PB_BRIDGE_COMMAND)
+	b->now = now;
+	if (b->state != PB_BRIDGE_COMMAND)
+		return;
+	b->nonce = door->nonce;
+	b->pop3.tls = door->tls;
+	b->pop3.mechanisms = door->mechanisms;
+	b->pop3.xclient = door->xclient;
+	if (door->apop) {
+		snprintf(b->stamp, sizeof(b->stamp), "<%s.%s@popbridge>",
+		    b->id, b->nonce);
+		b->pop3.apop_stamp = b->stamp;
+	}
+	if (pb_pop3_session_greet(&b->pop3, &b->client_out) != PB_OK)
+		pb_bridge_end(b, "no memory");
+	else if (door->tls == PB_POP3_TLS_ACTIVE)
 		pb_bridge_enter(b, PB_BRIDGE_SECURING);
 }
 
 void
-pb_bridge_client_secured(struct pb_bridge *b, uint64_t now)
+pb_bridge_client_secured(struct pb_bridge *b, const char *mechanisms,
+    uint64_t now)
 {
 	b->now = now;
 	if (b->state != PB_BRIDGE_SECURING)
 		return;
 	pb_pop3_session_secured(&b->pop3);
+	b->pop3.mechanisms = mechanisms;
 	pb_bridge_command_done(b);
 }
 
 void
 pb_bridge_fini(struct pb_bridge *b)
 {
-	pb_secret_clear(&b->password);
+	pb_secret_clear(&b->secret);
 	pb_secret_clear(&b->authzid);
+	pb_bridge_identity_clear(&b->identity);
 	pb_sasl_server_clear(&b->sasl);
 	pb_pop3_session_fini(&b->pop3);
 	pb_maildrop_fini(&b->maildrop);
@@ -60,6 +77,7 @@ upstream_failed(struct pb_bridge *b, const struct pb_error *err)
 {
 	b->imap = NULL;
 	switch (b->state) {
+	case PB_BRIDGE_IDENTIFYING:
 	case PB_BRIDGE_CONNECTING:
 	case PB_BRIDGE_LOGIN:
 	case PB_BRIDGE_LOCKING:
@@ -147,6 +165,7 @@ imap_event(struct pb_bridge *b, const struct pb_imap_event *event)
 		return;
 	case PB_BRIDGE_COMMAND:
 	case PB_BRIDGE_SECURING:
+	case PB_BRIDGE_IDENTIFYING:
 	case PB_BRIDGE_CONNECTING:
 	case PB_BRIDGE_HOLDING:
 	case PB_BRIDGE_LOCKING:
@@ -227,7 +246,9 @@ pb_bridge_client_in(struct pb_bridge *b, struct pb_slice *in, uint64_t now)
 				b->client_at = now;
 			return;
 		case PB_EOF:
-			pb_bridge_end(b, "too many errors");
+			pb_bridge_end(b, b->pop3.foreign
+			    ? "the client does not speak POP3"
+			    : "too many errors");
 			return;
 		case PB_EPROTO:
 		case PB_ETOOBIG:
@@ -278,7 +299,7 @@ void
 pb_bridge_connected(struct pb_bridge *b, struct pb_imap_client *imap,
     uint64_t now)
 {
-	struct pb_slice authzid = pb_secret_reveal(&b->authzid);
+	struct pb_slice authzid = pb_secret_reveal(&b->identity.authzid);
 	enum pb_status st;
 
 	b->now = now;
@@ -286,9 +307,11 @@ pb_bridge_connected(struct pb_bridge *b, struct pb_imap_client *imap,
 		return;
 	b->imap = imap;
 	pb_bridge_enter(b, PB_BRIDGE_LOGIN);
-	st = pb_imap_client_login(imap, pb_bridge_user(b), &b->password);
+	st = pb_imap_client_login(imap, pb_secret_reveal(&b->identity.user),
+	    &b->identity.password);
 	if (st == PB_OK && authzid.len > 0)
 		st = pb_imap_client_authorize(imap, authzid);
+	pb_imap_client_authenticate_by(imap, b->identity.auth);
 	/* What these refuse has been refused before. */
 	if (st == PB_ENOMEM)
 		pb_bridge_login_failed_for(b, PB_ERROR_INTERNAL,
@@ -308,17 +331,17 @@ pb_bridge_secured(struct pb_bridge *b, uint64_t now)
 }
 
 void
-pb_bridge_locked(struct pb_bridge *b, bool granted, uint64_t now)
+pb_bridge_locked(struct pb_bridge *b, const struct pb_error *why,
+    uint64_t now)
 {
 	b->now = now;
 	if (b->state != PB_BRIDGE_LOCKING)
 		return;
-	if (granted) {
+	if (why == NULL) {
 		pb_bridge_open_maildrop(b);
 		settle(b);
 	} else {
-		pb_bridge_login_failed_for(b, PB_ERROR_IN_USE,
-		    "another session has the maildrop");
+		pb_bridge_login_failed(b, why);
 	}
 }
 
@@ -373,6 +396,9 @@ state_waits_for(const struct pb_bridge *b, uint64_t *deadline)
 	case PB_BRIDGE_COMMAND:
 		*deadline = b->client_at + b->options->idle_ms;
 		return "autologout";
+	case PB_BRIDGE_IDENTIFYING:
+		*deadline = b->upstream_at + b->options->connect_ms;
+		return "no answer in time to who the client is";
 	case PB_BRIDGE_CONNECTING:
 		*deadline = b->upstream_at + b->options->connect_ms;
 		return "no connection to the mail server in time";
@@ -417,6 +443,7 @@ deadline_passed(struct pb_bridge *b, const char *what)
 	struct pb_error err;
 
 	switch (b->state) {
+	case PB_BRIDGE_IDENTIFYING:
 	case PB_BRIDGE_CONNECTING:
 	case PB_BRIDGE_LOGIN:
 	case PB_BRIDGE_OPENING:

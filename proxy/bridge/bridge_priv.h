@@ -6,8 +6,9 @@
 
 /*
  * What the files of the bridge share.  bridge.c is the machine between edge and
- * peers; it calls opening.c, the way from a password to a maildrop, and
- * serving.c, what is done with the maildrop; all three stand on state.c.
+ * peers; it calls identifying.c, who the client is, opening.c, the way from
+ * there to a maildrop, and serving.c, what is done with the maildrop; all stand
+ * on state.c.
  *
  * A command to the server that cannot be sent breaks the IMAP client; bridge.c
  * looks for that after each step, so that nobody else has to.
@@ -21,6 +22,8 @@ pb_bridge_sent(enum pb_status st)
 
 /* state.c */
 
+/* What the user is called at the server; no data when just the same. */
+struct pb_slice pb_bridge_other_name(const struct pb_bridge *b);
 /* The one place that changes the state. */
 void pb_bridge_enter(struct pb_bridge *b, enum pb_bridge_state state);
 void pb_bridge_ask(struct pb_bridge *b, enum pb_bridge_action action);
@@ -42,11 +45,15 @@ void pb_bridge_command_done(struct pb_bridge *b);
 void pb_bridge_log_error(const struct pb_bridge *b, const char *text,
 			 const struct pb_error *err);
 
-/* opening.c */
+/* identifying.c */
 
-/* Both ways to say who one is; then the way to the server begins. */
+/* All ways to say who one is; then the edge is asked. */
 void pb_bridge_do_pass(struct pb_bridge *b, struct pb_pop3_request *request);
+void pb_bridge_do_apop(struct pb_bridge *b, struct pb_pop3_request *request);
 void pb_bridge_do_auth(struct pb_bridge *b, struct pb_pop3_request *request);
+void pb_bridge_do_xclient(struct pb_bridge *b, struct pb_slice text);
+
+/* opening.c */
 
 /*
  * The login has failed, wherever it was.  The client hears a reply, never a

@@ -23,27 +23,27 @@ void
 pb_bridge_login_failed(struct pb_bridge *b, const struct pb_error *err)
 {
 	enum pb_pop3_reply reply = pb_pop3_reply_for_error(err);
+	bool refused = reply == PB_REPLY_AUTH;
 
-	pb_secret_clear(&b->password);
+	if (refused && b->identity.ours && (b->state == PB_BRIDGE_CONNECTING ||
+	    b->state == PB_BRIDGE_LOGIN))
+		reply = PB_REPLY_PERMANENT;
+	pb_secret_clear(&b->secret);
+	pb_sasl_server_clear(&b->sasl);
+	pb_secret_clear(&b->identity.password);
 	pb_maildrop_clear(&b->maildrop);
 	log_failure(b, err, reply);
 	if (b->imap != NULL)
 		pb_imap_client_logout(b->imap);
 	pb_bridge_drop_upstream(b);
-	if (reply == PB_REPLY_AUTH) {
+	if (refused) {
+		b->held = reply;
 		pb_bridge_enter(b, PB_BRIDGE_HOLDING);
 		b->hold_until = UINT64_MAX;
 		pb_bridge_ask(b, PB_BRIDGE_HOLD);
 		return;
 	}
 	pb_bridge_refuse(b, reply);
-	pb_bridge_command_done(b);
-}
-
-void
-pb_bridge_release(struct pb_bridge *b)
-{
-	pb_bridge_refuse(b, PB_REPLY_AUTH);
 	pb_bridge_command_done(b);
 }
 
@@ -55,91 +55,6 @@ pb_bridge_login_failed_for(struct pb_bridge *b, enum pb_error_kind kind,
 
 	pb_error_set(&err, kind, PB_SCOPE_ACCOUNT, "%s", why);
 	pb_bridge_login_failed(b, &err);
-}
-
-void
-pb_bridge_do_pass(struct pb_bridge *b, struct pb_pop3_request *request)
-{
-	pb_secret_clear(&b->authzid);
-	pb_secret_move(&b->password, &request->password);
-	pb_bridge_enter(b, PB_BRIDGE_CONNECTING);
-	pb_bridge_ask(b, PB_BRIDGE_CONNECT);
-}
-
-/* The client has said everything; is it true? */
-static void
-auth_done(struct pb_bridge *b)
-{
-	pb_pop3_session_name(&b->pop3, pb_secret_reveal(&b->sasl.user));
-	pb_secret_move(&b->authzid, &b->sasl.authzid);
-	pb_secret_move(&b->password, &b->sasl.password);
-	pb_sasl_server_clear(&b->sasl);
-	pb_bridge_enter(b, PB_BRIDGE_CONNECTING);
-	pb_bridge_ask(b, PB_BRIDGE_CONNECT);
-}
-
-static void
-auth_refused(struct pb_bridge *b, enum pb_pop3_reply reply, const char *why)
-{
-	pb_log(PB_LOG_INFO, "AUTH refused", PB_LOG_STR("id", b->id),
-	    PB_LOG_STR("client", b->peer), PB_LOG_STR("why", why));
-	pb_bridge_refuse(b, reply);
-}
-
-static void
-auth_step(struct pb_bridge *b, const struct pb_slice *response)
-{
-	struct pb_slice challenge;
-
-	switch (pb_sasl_server_step(&b->sasl, response, &challenge)) {
-	case PB_OK:
-		auth_done(b);
-		return;
-	case PB_AGAIN:
-		if (pb_pop3_session_challenge(&b->pop3, &b->client_out,
-		    challenge) != PB_OK)
-			pb_bridge_end(b, "no memory");
-		return;
-	case PB_EINVAL:
-		auth_refused(b, PB_REPLY_BAD_LOGIN_OCTETS,
-		    "CR, LF or NUL in a name or password");
-		return;
-	case PB_ETOOBIG:
-		auth_refused(b, PB_REPLY_BAD_RESPONSE,
-		    "a name of more than 255 octets");
-		return;
-	case PB_EPROTO:
-		auth_refused(b, PB_REPLY_BAD_RESPONSE,
-		    "no base64, or not what the mechanism asks for");
-		return;
-	case PB_ENOMEM:
-	case PB_EOF:
-	case PB_EIO:
-		break;
-	}
-	pb_bridge_end(b, "no memory");
-}
-
-void
-pb_bridge_do_auth(struct pb_bridge *b, struct pb_pop3_request *request)
-{
-	struct pb_slice response = pb_secret_reveal(&request->response);
-	enum pb_sasl_mechanism mechanism;
-
-	switch (request->auth) {
-	case PB_POP3_AUTH_BEGIN:
-		if (!pb_sasl_find(request->mechanism, &mechanism))
-			pb_unreachable("the session knows just these");
-		pb_sasl_server_start(&b->sasl, mechanism);
-		break;
-	case PB_POP3_AUTH_RESPONSE:
-		break;
-	case PB_POP3_AUTH_ABORTED:
-		pb_sasl_server_clear(&b->sasl);
-		return;
-	}
-	auth_step(b, request->has_response ? &response : NULL);
-	pb_secret_clear(&request->response);
 }
 
 void
@@ -161,6 +76,7 @@ maildrop_open(struct pb_bridge *b)
 	pb_log(PB_LOG_INFO, "logged in", PB_LOG_STR("id", b->id),
 	    PB_LOG_SLICE("user", pb_bridge_user(b)),
 	    PB_LOG_OPTIONAL("authzid", pb_bridge_authzid(b)),
+	    PB_LOG_OPTIONAL("as", pb_bridge_other_name(b)),
 	    PB_LOG_STR("client", b->peer),
 	    PB_LOG_NUM("messages", b->maildrop.count),
 	    PB_LOG_NUM("octets", b->maildrop.octets));

@@ -240,6 +240,12 @@ pb_bridge_do_request(struct pb_bridge *b, struct pb_pop3_request *request)
 	case PB_POP3_PASS:
 		pb_bridge_do_pass(b, request);
 		return;
+	case PB_POP3_APOP:
+		pb_bridge_do_apop(b, request);
+		return;
+	case PB_POP3_XCLIENT:
+		pb_bridge_do_xclient(b, cmd->text);
+		return;
 	case PB_POP3_STLS:
 		do_stls(b);
 		return;

@@ -11,6 +11,8 @@ pb_bridge_state_name(enum pb_bridge_state state)
 		return "COMMAND";
 	case PB_BRIDGE_SECURING:
 		return "SECURING";
+	case PB_BRIDGE_IDENTIFYING:
+		return "IDENTIFYING";
 	case PB_BRIDGE_CONNECTING:
 		return "CONNECTING";
 	case PB_BRIDGE_LOGIN:
@@ -47,6 +49,18 @@ pb_bridge_authzid(const struct pb_bridge *b)
 	return authzid.len > 0 ? authzid : pb_slice(NULL, 0);
 }
 
+struct pb_slice
+pb_bridge_other_name(const struct pb_bridge *b)
+{
+	struct pb_slice name = pb_secret_reveal(&b->identity.user);
+	struct pb_slice user = pb_bridge_user(b);
+
+	if (name.len == user.len && memcmp(name.data, user.data,
+	    name.len) == 0)
+		return pb_slice(NULL, 0);
+	return name;
+}
+
 bool
 pb_bridge_is_private(const struct pb_bridge *b)
 {
@@ -76,7 +90,8 @@ pb_bridge_next_action(struct pb_bridge *b)
 {
 	/* The old connection goes before a new one is asked for. */
 	static const enum pb_bridge_action order[] = {
-		PB_BRIDGE_DROP_UPSTREAM, PB_BRIDGE_CONNECT, PB_BRIDGE_STARTTLS,
+		PB_BRIDGE_DROP_UPSTREAM, PB_BRIDGE_INTRODUCE,
+		PB_BRIDGE_FIND_KEYS, PB_BRIDGE_IDENTIFY, PB_BRIDGE_CONNECT, PB_BRIDGE_STARTTLS,
 		PB_BRIDGE_LOCK, PB_BRIDGE_HOLD, PB_BRIDGE_CLIENT_TLS,
 		PB_BRIDGE_END };
 	size_t i;
@@ -109,7 +124,8 @@ pb_bridge_end(struct pb_bridge *b, const char *reason)
 	/* Without the handshake there is no way to say it. */
 	if (b->state == PB_BRIDGE_SECURING)
 		pb_buffer_clear(&b->client_out);
-	pb_secret_clear(&b->password);
+	pb_secret_clear(&b->secret);
+	pb_secret_clear(&b->identity.password);
 	pb_sasl_server_clear(&b->sasl);
 	if (b->imap != NULL)
 		pb_imap_client_logout(b->imap);

@@ -43,19 +43,44 @@ pb_log_problem(void *ctx, const struct pb_config_problem *problem)
 	    PB_LOG_STR("what", problem->text));
 }
 
-/* What the certificate is worth depends on who can read its key. */
+/* What a secret is worth depends on who can read it. */
 static void
-judge_key(const struct pb_config *config, const struct pb_config_sink *sink)
+judge_secret(const struct pb_config_sink *sink, struct pb_config_place place,
+    const char *option, const char *file)
 {
-	struct stat key;
+	struct stat st;
 
-	if (config->tls_key[0] == '\0' || stat(config->tls_key, &key) != 0 ||
-	    (key.st_mode & S_IROTH) == 0)
+	if (file == NULL || stat(file, &st) != 0 ||
+	    (st.st_mode & S_IROTH) == 0)
 		return;
-	pb_config_complain(sink, PB_CONFIG_WARNING,
-	    pb_config_place(config, "tls-key"), "tls-key: every user of this "
-	    "machine can read the private key: chmod o-rwx %s",
-	    config->tls_key);
+	pb_config_complain(sink, PB_CONFIG_WARNING, place, "%s: every user of "
+	    "this machine can read it: chmod o-rwx %s", option, file);
+}
+
+static void
+judge_secrets(const struct pb_config *c, const struct pb_config_sink *sink)
+{
+	const struct pb_text_list *global = &c->priv_listener.tls_key;
+	size_t i;
+	size_t k;
+
+	for (k = 0; k < global->n; k++)
+		judge_secret(sink, pb_config_place(c, "tls-key"), "tls-key",
+		    global->text[k]);
+	for (i = 0; i < c->n_listeners; i++) {
+		const struct pb_listener_config *l = &c->listener[i];
+
+		for (k = 0; k < l->tls_key.n && l->tls_key.text !=
+		    global->text; k++)
+			judge_secret(sink, pb_config_listener_place(c, l,
+			    "tls-key"), "tls-key", l->tls_key.text[k]);
+	}
+	for (i = 0; i < c->n_routes; i++)
+		judge_secret(sink, pb_config_route_place(c, &c->route[i],
+		    "master-password-file"), "master-password-file",
+		    c->route[i].master_password_file);
+	judge_secret(sink, pb_config_place(c, "accounts-key"),
+	    "accounts-key", c->accounts_key);
 }
 
 struct pb_config *
@@ -66,7 +91,7 @@ pb_load_config(const struct pb_config_source *source,
 
 	if (pb_config_load(source, sink, &config) != PB_OK)
 		return NULL;
-	judge_key(config, sink);
+	judge_secrets(config, sink);
 	if (pb_config_judge(config, sink) != PB_OK)
 		pb_config_unref(&config);
 	return config;
@@ -90,6 +115,27 @@ can_be_used(struct pb_config *config, const struct pb_config_source *source,
 	return true;
 }
 
+/* What the presets know that is not for the configuration to say. */
+static void
+print_hints(const struct pb_config *config)
+{
+	size_t i;
+
+	for (i = 0; i < config->n_routes; i++) {
+		const struct pb_preset *preset = config->route[i].preset;
+		struct pb_config_place place;
+		char text[PB_CONFIG_PATH_SIZE + 16];
+
+		if (preset == NULL || preset->note == NULL)
+			continue;
+		place = pb_config_route_place(config, &config->route[i],
+		    "preset");
+		place_of(&place, text, sizeof(text));
+		printf("%s: hint: preset %s: %s\n", text, preset->name,
+		    preset->note);
+	}
+}
+
 int
 pb_cmd_check(int argc, char **argv)
 {
@@ -110,6 +156,8 @@ pb_cmd_check(int argc, char **argv)
 	}
 	config = pb_load_config(&source, &sink);
 	good = config != NULL && can_be_used(config, &source, &sink);
+	if (good)
+		print_hints(config);
 	pb_config_unref(&config);
 	if (good)
 		printf("%s: no errors\n", source.file);

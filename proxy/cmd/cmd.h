@@ -22,6 +22,8 @@ const struct pb_command *pb_commands(size_t *n);
 
 int pb_cmd_serve(int argc, char **argv);
 int pb_cmd_check(int argc, char **argv);
+int pb_cmd_presets(int argc, char **argv);
+int pb_cmd_account(int argc, char **argv);
 
 /*
  * Read the arguments behind a subcommand's name.  Pointers of *source point
@@ -42,6 +44,9 @@ void pb_free_arguments(struct pb_config_source *source);
  */
 struct pb_config *pb_load_config(const struct pb_config_source *source,
 				 const struct pb_config_sink *sink);
+
+/* Print words in lines of a terminal, all but the first indented. */
+void pb_print_text(const char *text, int indent);
 
 /* Print a problem as "FILE:LINE: error: ..." to standard error. */
 void pb_print_problem(void *ctx, const struct pb_config_problem *problem);

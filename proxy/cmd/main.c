@@ -11,6 +11,10 @@ static const struct pb_command commands[] = {
 	    "serve POP3 clients from an IMAP server", pb_cmd_serve, true },
 	{ "check", "-c FILE", "judge a configuration file, start nothing",
 	    pb_cmd_check, false },
+	{ "presets", "", "show the presets of routes",
+	    pb_cmd_presets, false },
+	{ "account", "ACTION [NAME] [OPTION]...",
+	    "manage the accounts of the devices", pb_cmd_account, false },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -30,12 +34,13 @@ print_help(void)
 	printf("popbridge serves POP3 clients from an IMAP server.\n\n"
 	       "usage:\n");
 	for (i = 0; i < COMMANDS; i++)
-		printf("  popbridge %-5s %-22s %s\n", commands[i].name,
+		printf("  popbridge %-7s %-25s %s\n", commands[i].name,
 		    commands[i].arguments, commands[i].help);
-	printf("  popbridge COMMAND --help             "
+	printf("  popbridge COMMAND --help                    "
 	       "what a command takes\n"
 	       "  popbridge --version\n\n"
-	       "The manuals are popbridge(8) and popbridge.conf(5).\n");
+	       "The manuals are popbridge(8), popbridge-account(8) and "
+	       "popbridge.conf(5).\n");
 	return EX_OK;
 }
 

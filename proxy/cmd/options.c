@@ -15,8 +15,8 @@
 #define FIRST_ROW 256
 #define HELP 1
 
-static void
-print_text(const char *text, int indent)
+void
+pb_print_text(const char *text, int indent)
 {
 	int column = 0;
 
@@ -39,28 +39,56 @@ print_option(const struct pb_option *row)
 {
 	size_t i;
 
-	printf("  --%s %s\n        ", row->name, row->argument);
-	print_text(row->help, 8);
+	if (row->scopes & PB_OPTION_GLOBAL)
+		printf("  --%s %s\n        ", row->name, row->argument);
+	else
+		printf("  %s = %s\n        ", row->name, row->argument);
+	pb_print_text(row->help, 8);
 	if (row->words != NULL) {
 		printf("        %s is one of:", row->argument);
 		for (i = 0; row->words[i] != NULL; i++)
 			printf(" %s", row->words[i]);
 		printf("\n");
 	}
+	if (row->type == PB_OPTION_FLAG)
+		printf("        %s is one of: yes no\n", row->argument);
 	if (row->type == PB_OPTION_NUMBER)
 		printf("        %s is from %u to %u\n", row->argument,
 		    row->min, row->max);
 	if (row->fallback != NULL)
 		printf("        default: %s\n", row->fallback);
+	if (row->scopes & PB_OPTION_IN_LISTENER)
+		printf("        section: listener\n");
+	if (row->scopes & PB_OPTION_IN_ROUTE)
+		printf("        section: route\n");
 }
 
 static void
-print_help(const struct pb_command *command)
+print_options(void)
 {
 	const struct pb_option *rows;
 	size_t n;
 	size_t i;
 
+	rows = pb_options(&n);
+	for (i = 0; i < n; i++) {
+		if (rows[i].scopes & PB_OPTION_GLOBAL)
+			print_option(&rows[i]);
+	}
+	printf("\nEach can stand in the configuration file under the same "
+	       "name; the command line\nwins.  The file may also have sections, "
+	       "listener \"NAME\" { ... } and\nroute \"NAME\" { ... }, with "
+	       "values of their own, and with these:\n\n");
+	for (i = 0; i < n; i++) {
+		if ((rows[i].scopes & PB_OPTION_GLOBAL) == 0)
+			print_option(&rows[i]);
+	}
+	printf("\nThe manual of the file is popbridge.conf(5).\n");
+}
+
+static void
+print_help(const struct pb_command *command)
+{
 	printf("usage: popbridge %s %s\n\n%s.\n\n"
 	       "  -c FILE\n"
 	       "        the configuration file", command->name,
@@ -71,11 +99,7 @@ print_help(const struct pb_command *command)
 	}
 	printf("; without it " DEFAULT_FILE "\n"
 	       "        is read if it exists\n");
-	rows = pb_options(&n);
-	for (i = 0; i < n; i++)
-		print_option(&rows[i]);
-	printf("\nEach option can stand in the configuration file under the "
-	       "same name;\nthe command line wins.\n");
+	print_options();
 }
 
 static struct option *
@@ -87,23 +111,34 @@ make_long_options(bool all, size_t *n)
 	size_t i;
 
 	options[used++] = (struct option){ .name = "help", .val = HELP };
-	for (i = 0; all && i < *n; i++)
+	for (i = 0; all && i < *n; i++) {
+		if ((rows[i].scopes & PB_OPTION_GLOBAL) == 0)
+			continue;
 		options[used++] = (struct option){ .name = rows[i].name,
 			.has_arg = required_argument,
 			.val = FIRST_ROW + (int)i };
+	}
 	return options;
 }
 
 static enum pb_status
 wrong(const struct pb_command *command, const char *word, const char *what)
 {
+	const struct pb_option *known = NULL;
 	const char *near = NULL;
 	char name[64];
 
 	if (strncmp(word, "--", 2) == 0) {
 		snprintf(name, sizeof(name), "%.*s",
 		    (int)strcspn(word + 2, "="), word + 2);
-		near = pb_option_nearest_name(name);
+		near = pb_option_nearest_name(name, PB_OPTION_GLOBAL);
+		known = pb_option_find(name);
+	}
+	if (known != NULL && (known->scopes & PB_OPTION_GLOBAL) == 0) {
+		fprintf(stderr, "popbridge %s: %s: it belongs into %s of the "
+		    "configuration file, see popbridge.conf(5)\n",
+		    command->name, word, pb_option_home(known));
+		return PB_EINVAL;
 	}
 	fprintf(stderr, "popbridge %s: %s: %s", command->name, word, what);
 	if (near != NULL && command->takes_options)

@@ -179,6 +179,14 @@ pb_imap_client_login(struct pb_imap_client *c, struct pb_slice user,
 	return PB_OK;
 }
 
+void
+pb_imap_client_authenticate_by(struct pb_imap_client *c,
+    enum pb_imap_auth how)
+{
+	pb_check(c->state == PB_IMAP_STATE_GREETING);
+	c->auth = how;
+}
+
 enum pb_status
 pb_imap_client_authorize(struct pb_imap_client *c, struct pb_slice authzid)
 {

@@ -49,6 +49,7 @@ enum pb_status pb_imap_login_done(struct pb_imap_client *c,
 				  const struct pb_imap_command *command,
 				  const struct pb_imap_gated *line,
 				  struct pb_imap_event *event);
-enum pb_status pb_imap_login_continue(struct pb_imap_client *c);
+enum pb_status pb_imap_login_continue(struct pb_imap_client *c,
+				      const struct pb_imap_gated *line);
 
 #endif

@@ -11,10 +11,12 @@ struct pb_imap_grammar {
 	uint32_t *uids;		/* own; result of the last SEARCH */
 };
 
-static const struct {
+struct row {
 	const char *name;
 	enum pb_imap_capability capability;
-} capabilities[] = {
+};
+
+static const struct row capabilities[] = {
 	{ "IMAP4rev1", PB_IMAP_CAP_IMAP4REV1 },
 	{ "IMAP4rev2", PB_IMAP_CAP_IMAP4REV2 },
 	{ "STARTTLS", PB_IMAP_CAP_STARTTLS },
@@ -25,6 +27,16 @@ static const struct {
 	{ "LITERAL+", PB_IMAP_CAP_LITERAL_PLUS },
 	{ "LITERAL-", PB_IMAP_CAP_LITERAL_MINUS },
 };
+
+/* What stands behind AUTH=. */
+static const struct row mechanisms[] = {
+	{ "PLAIN", PB_IMAP_CAP_AUTH_PLAIN },
+	{ "LOGIN", PB_IMAP_CAP_AUTH_LOGIN },
+	{ "XOAUTH2", PB_IMAP_CAP_AUTH_XOAUTH2 },
+	{ "OAUTHBEARER", PB_IMAP_CAP_AUTH_OAUTHBEARER },
+};
+
+#define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 
 struct pb_imap_grammar *
 pb_imap_grammar_new(void)
@@ -71,19 +83,24 @@ pb_imap_grammar_free(struct pb_imap_grammar **gp)
 }
 
 static unsigned
-capability_of(const struct mailimap_capability *cap)
+find(const struct row *rows, size_t n, const char *name)
 {
 	size_t i;
 
-	if (cap->cap_type == MAILIMAP_CAPABILITY_AUTH_TYPE)
-		return pb_slice_is(pb_slice_str(cap->cap_data.cap_auth_type),
-		    "PLAIN") ? PB_IMAP_CAP_AUTH_PLAIN : 0;
-	for (i = 0; i < sizeof(capabilities) / sizeof(capabilities[0]); i++) {
-		if (pb_slice_is(pb_slice_str(cap->cap_data.cap_name),
-		    capabilities[i].name))
-			return capabilities[i].capability;
+	for (i = 0; i < n; i++) {
+		if (pb_slice_is(pb_slice_str(name), rows[i].name))
+			return rows[i].capability;
 	}
 	return 0;
+}
+
+static unsigned
+capability_of(const struct mailimap_capability *cap)
+{
+	if (cap->cap_type == MAILIMAP_CAPABILITY_AUTH_TYPE)
+		return find(mechanisms, COUNT(mechanisms),
+		    cap->cap_data.cap_auth_type);
+	return find(capabilities, COUNT(capabilities), cap->cap_data.cap_name);
 }
 
 static void

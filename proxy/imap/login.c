@@ -1,6 +1,7 @@
 #include "client_priv.h"
 
 #include "popbridge/base/check.h"
+#include "popbridge/base/log.h"
 
 static enum pb_status
 ask_capabilities(struct pb_imap_client *c)
@@ -60,7 +61,7 @@ needs_plain(const struct pb_imap_client *c)
 
 /*
  * c->login_piece counts what the server may still ask for: 0 is the message of
- * AUTHENTICATE PLAIN, 1 and 2 are literals of LOGIN, 3 is nothing.
+ * AUTHENTICATE, 1 and 2 are literals of LOGIN, 3 is nothing.
  */
 #define LOGIN_PIECES 3
 
@@ -79,15 +80,46 @@ send_login_literals(struct pb_imap_client *c, const char *tag)
 	return st;
 }
 
+static enum pb_imap_sasl
+sasl_of(const struct pb_imap_client *c)
+{
+	switch (c->way) {
+	case PB_IMAP_AUTH_XOAUTH2:
+		return PB_IMAP_SASL_XOAUTH2;
+	case PB_IMAP_AUTH_OAUTHBEARER:
+		return PB_IMAP_SASL_OAUTHBEARER;
+	case PB_IMAP_AUTH_PLAIN:
+	case PB_IMAP_AUTH_LOGIN:
+	case PB_IMAP_AUTH_AUTO:
+	case PB_IMAP_AUTH_TOKEN:
+		break;
+	}
+	return PB_IMAP_SASL_PLAIN;
+}
+
+static bool
+is_by_token(const struct pb_imap_client *c)
+{
+	return sasl_of(c) != PB_IMAP_SASL_PLAIN;
+}
+
+static struct pb_imap_credential
+credential_of(const struct pb_imap_client *c)
+{
+	return (struct pb_imap_credential){ .mechanism = sasl_of(c),
+		.authzid = pb_secret_reveal(&c->authzid), .user = user_of(c),
+		.secret = pb_secret_reveal(&c->password) };
+}
+
 static enum pb_status
 send_authenticate(struct pb_imap_client *c, const char *tag)
 {
+	struct pb_imap_credential credential = credential_of(c);
 	bool initial = (c->capabilities & PB_IMAP_CAP_SASL_IR) != 0;
 
 	c->login_piece = initial ? LOGIN_PIECES : 0;
-	return pb_imap_write_authenticate_plain(c->writer, &c->out, tag,
-	    initial, pb_secret_reveal(&c->authzid), user_of(c),
-	    pb_secret_reveal(&c->password));
+	return pb_imap_write_authenticate(c->writer, &c->out, tag, initial,
+	    &credential);
 }
 
 static enum pb_status
@@ -102,7 +134,7 @@ send_login(struct pb_imap_client *c)
 	/* After the login there may be others. */
 	c->capabilities_known = false;
 	c->login_piece = LOGIN_PIECES;
-	if ((c->capabilities & PB_IMAP_CAP_AUTH_PLAIN) != 0)
+	if (c->way != PB_IMAP_AUTH_LOGIN)
 		st = send_authenticate(c, tag);
 	else if (pb_imap_login_is_plain(user_of(c), pass))
 		st = pb_imap_write_login(c->writer, &c->out, tag, user_of(c),
@@ -112,31 +144,102 @@ send_login(struct pb_imap_client *c)
 	return pb_imap_sent(c, st, PB_IMAP_COMMAND_LOGIN, NULL);
 }
 
+static bool
+offers(const struct pb_imap_client *c, unsigned capability)
+{
+	return (c->capabilities & capability) != 0;
+}
+
+/* What is missing at the server; NULL when c->way is there. */
+static const char *
+choose_way(struct pb_imap_client *c)
+{
+	bool plain = offers(c, PB_IMAP_CAP_AUTH_PLAIN);
+	bool login = !offers(c, PB_IMAP_CAP_LOGINDISABLED);
+	bool xoauth2 = offers(c, PB_IMAP_CAP_AUTH_XOAUTH2);
+	bool oauthbearer = offers(c, PB_IMAP_CAP_AUTH_OAUTHBEARER);
+
+	c->way = c->auth;
+	switch (c->auth) {
+	case PB_IMAP_AUTH_AUTO:
+		c->way = plain ? PB_IMAP_AUTH_PLAIN : PB_IMAP_AUTH_LOGIN;
+		return plain || login ? NULL
+		    : "the IMAP server takes no password on this connection "
+		      "(LOGINDISABLED, no AUTH=PLAIN); it may want TLS";
+	case PB_IMAP_AUTH_PLAIN:
+		return plain ? NULL : "the IMAP server does not offer "
+		    "AUTH=PLAIN, by which popbridge is to log in";
+	case PB_IMAP_AUTH_LOGIN:
+		return login ? NULL : "the IMAP server takes no LOGIN on this "
+		    "connection (LOGINDISABLED); it may want TLS";
+	case PB_IMAP_AUTH_XOAUTH2:
+		return xoauth2 ? NULL : "the IMAP server does not offer "
+		    "AUTH=XOAUTH2, by which popbridge is to log in";
+	case PB_IMAP_AUTH_OAUTHBEARER:
+		return oauthbearer ? NULL : "the IMAP server does not offer "
+		    "AUTH=OAUTHBEARER, by which popbridge is to log in";
+	case PB_IMAP_AUTH_TOKEN:
+		c->way = xoauth2 ? PB_IMAP_AUTH_XOAUTH2
+				 : PB_IMAP_AUTH_OAUTHBEARER;
+		return xoauth2 || oauthbearer ? NULL
+		    : "the IMAP server takes no OAuth token (neither "
+		      "AUTH=XOAUTH2 nor AUTH=OAUTHBEARER)";
+	}
+	return NULL;
+}
+
+static bool
+has_control(struct pb_slice s)
+{
+	size_t i;
+
+	for (i = 0; i < s.len; i++) {
+		unsigned char octet = (unsigned char)s.data[i];
+
+		if (octet < 0x20 || octet == 0x7f)
+			return true;
+	}
+	return false;
+}
+
+/* What of the credential c->way cannot say; NULL when it can say all. */
+static const char *
+what_cannot_be_said(const struct pb_imap_client *c)
+{
+	if (c->way != PB_IMAP_AUTH_PLAIN && needs_plain(c))
+		return c->auth == PB_IMAP_AUTH_AUTO
+		    ? "the client gives an authorization identity, and the "
+		      "IMAP server cannot be told it (no AUTH=PLAIN)"
+		    : "the client gives an authorization identity, and the "
+		      "IMAP server can be told it by AUTH=PLAIN only";
+	if (is_by_token(c) && (has_control(user_of(c)) ||
+	    has_control(pb_secret_reveal(&c->password))))
+		return "the user name or the OAuth token has a control "
+		    "character, so it cannot be sent to the IMAP server";
+	return NULL;
+}
+
 /* The capabilities are known: upgrade first, or log in. */
 static enum pb_status
 go_on(struct pb_imap_client *c)
 {
+	enum pb_error_kind kind = PB_ERROR_PERMANENT;
+	const char *wrong;
+
 	if (c->tls == PB_IMAP_TLS_STARTTLS && !c->secured)
 		return ask_starttls(c);
-	if ((c->capabilities & (PB_IMAP_CAP_IMAP4REV1 |
-	    PB_IMAP_CAP_IMAP4REV2)) == 0)
+	if (!offers(c, PB_IMAP_CAP_IMAP4REV1 | PB_IMAP_CAP_IMAP4REV2))
 		return pb_imap_break_protocol(c,
 		    "it does not announce IMAP4rev1");
-	if ((c->capabilities & (PB_IMAP_CAP_AUTH_PLAIN |
-	    PB_IMAP_CAP_LOGINDISABLED)) == PB_IMAP_CAP_LOGINDISABLED) {
-		pb_error_set(&c->error, PB_ERROR_PERMANENT, PB_SCOPE_ACCOUNT,
-		    "the IMAP server takes no password on this connection "
-		    "(LOGINDISABLED, no AUTH=PLAIN); it may want TLS");
-		return pb_imap_break(c);
+	wrong = choose_way(c);
+	if (wrong == NULL) {
+		kind = PB_ERROR_AUTH;
+		wrong = what_cannot_be_said(c);
 	}
-	if ((c->capabilities & PB_IMAP_CAP_AUTH_PLAIN) == 0 &&
-	    needs_plain(c)) {
-		pb_error_set(&c->error, PB_ERROR_AUTH, PB_SCOPE_ACCOUNT,
-		    "the client gives an authorization identity, and the IMAP "
-		    "server cannot be told it (no AUTH=PLAIN)");
-		return pb_imap_break(c);
-	}
-	return send_login(c);
+	if (wrong == NULL)
+		return send_login(c);
+	pb_error_set(&c->error, kind, PB_SCOPE_ACCOUNT, "%s", wrong);
+	return pb_imap_break(c);
 }
 
 enum pb_status
@@ -227,25 +330,43 @@ pb_imap_login_done(struct pb_imap_client *c,
 	/* BAD is said of a busy server, too; only NO is about the password. */
 	return refused(c, line, line->condition == PB_IMAP_NO ? PB_ERROR_AUTH
 							: PB_ERROR_TEMPORARY,
-	    "the IMAP server refuses the login");
+	    is_by_token(c) ? "the IMAP server refuses the OAuth token"
+			   : "the IMAP server refuses the login");
+}
+
+/* A "+" that asks for nothing: why it does not take the token, in JSON. */
+static enum pb_status
+take_reason(struct pb_imap_client *c, const struct pb_imap_gated *line)
+{
+	if (!is_by_token(c) || c->dismissed)
+		return pb_imap_break_protocol(c,
+		    "it asks for more than name and password");
+	c->dismissed = true;
+	/* As it stands, in base64: whose octets it would be is not sure. */
+	pb_log(PB_LOG_DEBUG, "the IMAP server says why it takes no token",
+	    PB_LOG_SLICE("user", user_of(c)),
+	    PB_LOG_SLICE("base64", line->text));
+	if (pb_imap_write_dismissal(&c->out, sasl_of(c)) != PB_OK)
+		return pb_imap_break_memory(c);
+	return PB_AGAIN;
 }
 
 enum pb_status
-pb_imap_login_continue(struct pb_imap_client *c)
+pb_imap_login_continue(struct pb_imap_client *c,
+    const struct pb_imap_gated *line)
 {
-	struct pb_slice pass = pb_secret_reveal(&c->password);
+	struct pb_imap_credential credential = credential_of(c);
 	enum pb_status st;
 
 	if (c->login_piece == LOGIN_PIECES)
-		return pb_imap_break_protocol(c,
-		    "it asks for more than name and password");
+		return take_reason(c, line);
 	if (c->login_piece == 0) {
 		c->login_piece = LOGIN_PIECES;
-		st = pb_imap_write_plain(&c->out,
-		    pb_secret_reveal(&c->authzid), user_of(c), pass);
+		st = pb_imap_write_message(&c->out, &credential);
 	} else {
 		st = pb_imap_write_login_literal(&c->out, "",
-		    c->login_piece++, user_of(c), pass, true);
+		    c->login_piece++, credential.user, credential.secret,
+		    true);
 	}
 	if (st != PB_OK) {
 		pb_error_set(&c->error, PB_ERROR_INTERNAL, PB_SCOPE_ACCOUNT,

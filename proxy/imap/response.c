@@ -427,7 +427,7 @@ take_response(struct pb_imap_client *c, struct pb_slice text,
 		if (c->state != PB_IMAP_STATE_LOGIN)
 			return pb_imap_break_protocol(c,
 			    "it asks for more where nothing is to be sent");
-		return pb_imap_login_continue(c);
+		return pb_imap_login_continue(c, &line);
 	case PB_IMAP_STATUS:
 		if (line.tag.len == 0)
 			return take_untagged_status(c, &line);

@@ -217,91 +217,15 @@ pb_imap_write_login(struct pb_imap_writer *w, struct pb_buffer *out,
 }
 
 enum pb_status
-pb_imap_write_login_literal(struct pb_buffer *out, const char *tag,
-    unsigned piece, struct pb_slice user, struct pb_slice pass,
-    bool synchronising)
-{
-	const char *plus = synchronising ? "" : "+";
-	enum pb_status st = PB_OK;
-	size_t before = out->len;
-
-	switch (piece) {
-	case 0:
-		st = pb_buffer_printf(out, "%s LOGIN {%zu%s}\r\n", tag,
-		    user.len, plus);
-		break;
-	case 1:
-		st = pb_buffer_append(out, user.data, user.len);
-		if (st == PB_OK)
-			st = pb_buffer_printf(out, " {%zu%s}\r\n", pass.len,
-			    plus);
-		break;
-	default:
-		st = pb_buffer_append(out, pass.data, pass.len);
-		if (st == PB_OK)
-			st = pb_buffer_append(out, "\r\n", 2);
-		break;
-	}
-	if (st != PB_OK)
-		out->len = before;
-	return st;
-}
-
-/* base64(authzid NUL user NUL password); own memory, to be wiped and freed. */
-static char *
-plain_message(struct pb_slice authzid, struct pb_slice user,
-    struct pb_slice pass, size_t *len)
-{
-	size_t raw_len = authzid.len + user.len + pass.len + 2;
-	char *raw = pb_alloc(raw_len);
-	char *coded = NULL;
-
-	if (raw != NULL) {
-		char *at = raw + authzid.len + 1;
-
-		memcpy(raw, authzid.data, authzid.len);
-		memcpy(at, user.data, user.len);
-		memcpy(at + user.len + 1, pass.data, pass.len);
-		coded = encode_base64(raw, (int)raw_len);
-		pb_wipe(raw, raw_len);
-	}
-	pb_free(raw);
-	if (coded != NULL)
-		*len = strlen(coded);
-	return coded;
-}
-
-enum pb_status
-pb_imap_write_plain(struct pb_buffer *out, struct pb_slice authzid,
-    struct pb_slice user, struct pb_slice pass)
-{
-	size_t before = out->len;
-	size_t len = 0;
-	char *coded = plain_message(authzid, user, pass, &len);
-	enum pb_status st;
-
-	if (coded == NULL)
-		return PB_ENOMEM;
-	st = pb_buffer_append(out, coded, len);
-	if (st == PB_OK)
-		st = pb_buffer_append(out, "\r\n", 2);
-	if (st != PB_OK)
-		out->len = before;
-	pb_wipe(coded, len);
-	free(coded);
-	return st;
-}
-
-enum pb_status
-pb_imap_write_authenticate_plain(struct pb_imap_writer *w,
-    struct pb_buffer *out, const char *tag, bool initial,
-    struct pb_slice authzid, struct pb_slice user, struct pb_slice pass)
+pb_imap_write_authenticate(struct pb_imap_writer *w, struct pb_buffer *out,
+    const char *tag, bool initial, const struct pb_imap_credential *credential)
 {
 	size_t before = out->len;
 	enum pb_status st;
 
 	begin(w, out, tag);
-	mailimap_authenticate_send(w->stream, "PLAIN");
+	mailimap_authenticate_send(w->stream,
+	    pb_imap_sasl_name(credential->mechanism));
 	st = end(w, before);
 	if (st != PB_OK || !initial)
 		return st;
@@ -309,7 +233,7 @@ pb_imap_write_authenticate_plain(struct pb_imap_writer *w,
 	out->len -= 2;
 	st = pb_buffer_append(out, " ", 1);
 	if (st == PB_OK)
-		st = pb_imap_write_plain(out, authzid, user, pass);
+		st = pb_imap_write_message(out, credential);
 	if (st != PB_OK)
 		out->len = before;
 	return st;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -25,6 +26,15 @@
 #define LOCKS_MAX 1000000
 
 #define RESOLVER_THREADS "16"
+
+/* Two weeks are enough to get a new certificate. */
+#define WARN_EXPIRY_S (14 * 24 * 60 * 60)
+
+/* Where each listener is, with the port that it got. */
+struct listen_list {
+	struct pb_url url[PB_CONFIG_LISTEN_MAX];
+	size_t n;
+};
 
 struct server {
 	uv_loop_t loop;
@@ -61,7 +71,7 @@ ports_file_error(const char *path, struct pb_error *err)
 
 /* Whoever waits for the file must never see half of it. */
 static enum pb_status
-write_ports_file(const char *path, const struct pb_listen_list *listen,
+write_ports_file(const char *path, const struct listen_list *listen,
     struct pb_error *err)
 {
 	char temporary[PB_CONFIG_PATH_SIZE + 16];
@@ -167,49 +177,91 @@ on_end_signal(uv_signal_t *handle, int number)
 	pb_check(uv_queue_work(&s->loop, work, join_workers, after_join) == 0);
 }
 
+/*
+ * Sockets are opened once.  What a listener may do goes by its number, so no
+ * other configuration than one with the same listeners can be used.
+ */
 static bool
 same_sockets(const struct pb_config *a, const struct pb_config *b)
 {
 	size_t i;
 
-	if (a->listen.n != b->listen.n || a->workers != b->workers)
+	if (a->n_listeners != b->n_listeners || a->workers != b->workers)
 		return false;
-	for (i = 0; i < a->listen.n; i++) {
-		if (!pb_url_equal(&a->listen.url[i], &b->listen.url[i]))
+	for (i = 0; i < a->n_listeners; i++) {
+		if (!pb_url_equal(&a->listener[i].url, &b->listener[i].url))
 			return false;
 	}
 	return true;
+}
+
+static struct pb_snapshot *
+load_again(struct server *s)
+{
+	struct pb_config *config = s->hooks->reload(s->hooks->ctx);
+	struct pb_snapshot *snapshot = NULL;
+	struct pb_error err = { .text = "no memory" };
+
+	if (config == NULL)
+		return NULL;
+	if (!same_sockets(s->snapshot->config, config))
+		pb_log(PB_LOG_ERROR, "configuration not reloaded, the old one "
+		    "stays", PB_LOG_STR("why", "workers and the URLs of "
+			"listeners change only with a restart"));
+	else if (pb_snapshot_new(config, &snapshot, &err) != PB_OK)
+		pb_log(PB_LOG_ERROR, "configuration not reloaded, the old one "
+		    "stays", PB_LOG_STR("why", err.text));
+	pb_config_unref(&config);
+	return snapshot;
+}
+
+/* What an administrator should know before the users do. */
+static void
+warn(const struct pb_snapshot *snapshot)
+{
+	size_t i;
+
+	for (i = 0; i < snapshot->config->n_listeners; i++) {
+		const struct pb_snapshot_listener *l =
+		    &snapshot->listeners[i];
+		const char *file;
+		int64_t not_after;
+
+		if (l->config->tls_profile == PB_TLS_PROFILE_LEGACY &&
+		    l->tls != NULL)
+			pb_log(PB_LOG_WARN, "old TLS versions and weak ciphers "
+			    "are allowed: keep this listener to the devices "
+			    "that need it", PB_LOG_STR("listener",
+				l->config->name));
+		if (l->tls != NULL && pb_tls_context_expires(l->tls,
+		    &not_after, &file) && not_after - WARN_EXPIRY_S <
+		    (int64_t)time(NULL))
+			pb_log(PB_LOG_WARN, not_after < (int64_t)time(NULL)
+			    ? "certificate has expired: clients will refuse it"
+			    : "certificate expires soon",
+			    PB_LOG_STR("listener", l->config->name),
+			    PB_LOG_STR("file", file));
+	}
 }
 
 static void
 on_reload_signal(uv_signal_t *handle, int number)
 {
 	struct server *s = handle->data;
-	struct pb_config *config;
-	struct pb_snapshot *snapshot = NULL;
-	struct pb_error err = { .text = "no memory" };
+	struct pb_snapshot *snapshot;
 	unsigned i;
 
 	(void)number;
 	if (s->draining)
 		return;
-	config = s->hooks->reload(s->hooks->ctx);
-	if (config == NULL)
+	snapshot = load_again(s);
+	if (snapshot == NULL)
 		return;
-	if (pb_snapshot_new(config, &snapshot, &err) != PB_OK) {
-		pb_log(PB_LOG_ERROR, "configuration not reloaded",
-		    PB_LOG_STR("why", err.text));
-		pb_config_unref(&config);
-		return;
-	}
-	if (!same_sockets(s->snapshot->config, config))
-		pb_log(PB_LOG_WARN, "listen and workers change only with a "
-		    "restart", PB_LOG_STR("rest", "reloaded"));
+	warn(snapshot);
 	for (i = 0; i < s->n_workers; i++)
 		pb_worker_use(s->workers[i], snapshot);
 	pb_snapshot_unref(&s->snapshot);
 	s->snapshot = snapshot;
-	pb_config_unref(&config);
 	pb_log(PB_LOG_INFO, "configuration reloaded",
 	    PB_LOG_NUM("workers", s->n_workers));
 }
@@ -219,8 +271,7 @@ on_ticket_timer(uv_timer_t *timer)
 {
 	struct server *s = timer->data;
 
-	if (s->snapshot->client_tls != NULL)
-		pb_tls_rotate_tickets(s->snapshot->client_tls);
+	pb_snapshot_rotate_tickets(s->snapshot);
 }
 
 static void
@@ -242,7 +293,7 @@ watch_signals(struct server *s)
 
 /* sockets: for each listener, one for each worker. */
 static enum pb_status
-bind_all(struct server *s, struct pb_listen_list *listen, int *sockets,
+bind_all(struct server *s, struct listen_list *listen, int *sockets,
     struct pb_error *err)
 {
 	size_t i;
@@ -261,7 +312,7 @@ bind_all(struct server *s, struct pb_listen_list *listen, int *sockets,
 }
 
 static void
-start_workers(struct server *s, const struct pb_listen_list *listen,
+start_workers(struct server *s, const struct listen_list *listen,
     const int *sockets)
 {
 	int own[PB_CONFIG_LISTEN_MAX];
@@ -272,8 +323,7 @@ start_workers(struct server *s, const struct pb_listen_list *listen,
 		struct pb_worker_options o = { .index = w + 1,
 			.locks = s->locks, .limits = s->limits,
 			.snapshot = s->snapshot,
-			.sockets = own, .urls = listen->url,
-			.n_sockets = listen->n,
+			.sockets = own, .n_sockets = listen->n,
 			.evict = on_evict, .owner = s };
 
 		for (i = 0; i < listen->n; i++)
@@ -285,37 +335,50 @@ start_workers(struct server *s, const struct pb_listen_list *listen,
 }
 
 static void
-announce(const struct server *s, const struct pb_listen_list *listen)
+announce(const struct server *s, const struct listen_list *listen)
 {
+	const struct pb_config *config = s->snapshot->config;
 	char text[PB_URL_TEXT_SIZE];
-	char upstream[PB_URL_TEXT_SIZE];
 	size_t i;
 
-	pb_url_format(&s->snapshot->config->upstream, upstream);
 	for (i = 0; i < listen->n; i++) {
 		pb_url_format(&listen->url[i], text);
 		pb_log(PB_LOG_INFO, "listening", PB_LOG_STR("url", text),
-		    PB_LOG_STR("upstream", upstream),
+		    PB_LOG_STR("listener", config->listener[i].name),
 		    PB_LOG_NUM("workers", s->n_workers));
 	}
+	for (i = 0; i < config->n_routes; i++) {
+		const struct pb_route_config *route = &config->route[i];
+
+		if (route->upstream.host[0] != '\0')
+			pb_url_format(&route->upstream, text);
+		else
+			snprintf(text, sizeof(text), "%s", route->discover
+			    ? "by discovery" : "by match-file");
+		pb_log(PB_LOG_INFO, "route", PB_LOG_STR("route",
+			route->name[0] != '\0' ? route->name : "default"),
+		    PB_LOG_STR("upstream", text));
+	}
+	warn(s->snapshot);
 }
 
 static enum pb_status
 open_all(struct server *s, struct pb_error *err)
 {
 	struct pb_config *config = s->snapshot->config;
-	struct pb_listen_list *listen = pb_xalloc(sizeof(*listen));
+	struct listen_list *listen = pb_xalloc(sizeof(*listen));
 	int *sockets = pb_xalloc(PB_CONFIG_LISTEN_MAX * s->n_workers *
 	    sizeof(*sockets));
 	enum pb_status st;
 
-	*listen = config->listen;
+	for (listen->n = 0; listen->n < config->n_listeners; listen->n++)
+		listen->url[listen->n] = config->listener[listen->n].url;
 	st = bind_all(s, listen, sockets, err);
 	if (st == PB_OK) {
 		start_workers(s, listen, sockets);
 		announce(s, listen);
 	}
-	if (st == PB_OK && config->ports_file[0] != '\0')
+	if (st == PB_OK && config->ports_file != NULL)
 		st = write_ports_file(config->ports_file, listen, err);
 	pb_free(sockets);
 	pb_free(listen);

@@ -12,6 +12,7 @@
 struct pb_upstream {
 	const struct pb_upstream_loop *loop;	/* borrowed */
 	struct pb_url url;
+	char domain[256];		/* or "" */
 	struct pb_tls_context *tls;		/* shared: unref in release */
 	enum pb_upstream_state state;
 	void (*ready)(void *owner);
@@ -19,6 +20,7 @@ struct pb_upstream {
 	uint64_t attempt_ms;
 	uv_getaddrinfo_t resolve_req;
 	bool resolving;
+	bool opening;			/* the owner looks by himself */
 	struct addrinfo *addresses;	/* own */
 	struct addrinfo *next;		/* into addresses */
 	uv_timer_t timer;		/* of an attempt, or of leaving */
@@ -62,7 +64,7 @@ close_all(struct pb_upstream *u)
 static void
 tell(struct pb_upstream *u)
 {
-	if (u->owner != NULL)
+	if (u->owner != NULL && !u->opening)
 		u->ready(u->owner);
 }
 
@@ -108,7 +110,8 @@ start_tls(struct pb_upstream *u)
 {
 	struct pb_error err;
 	struct pb_tls *tls = pb_tls_client(u->tls, u->url.host,
-	    u->url.kind != PB_URL_NAME);
+	    u->url.kind != PB_URL_NAME,
+	    u->domain[0] != '\0' ? u->domain : NULL);
 
 	u->state = PB_UPSTREAM_HANDSHAKE;
 	if (tls == NULL) {
@@ -214,6 +217,17 @@ try_next(struct pb_upstream *u)
 }
 
 static void
+use_addresses(struct pb_upstream *u, struct addrinfo *addresses)
+{
+	u->addresses = addresses;
+	u->state = PB_UPSTREAM_CONNECTING;
+	u->next = addresses;
+	pb_error_set(&u->error, PB_ERROR_TEMPORARY, PB_SCOPE_ACCOUNT,
+	    "the name %s has no address", u->url.host);
+	try_next(u);
+}
+
+static void
 on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *addresses)
 {
 	struct pb_upstream *u = req->data;
@@ -233,11 +247,7 @@ on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *addresses)
 		tell(u);
 		return;
 	}
-	u->state = PB_UPSTREAM_CONNECTING;
-	u->next = addresses;
-	pb_error_set(&u->error, PB_ERROR_TEMPORARY, PB_SCOPE_ACCOUNT,
-	    "the name %s has no address", u->url.host);
-	try_next(u);
+	use_addresses(u, addresses);
 }
 
 static int
@@ -247,10 +257,23 @@ resolve(struct pb_upstream *u)
 		.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };
 	char port[8];
 
-	/* On a machine with loopback only, AI_ADDRCONFIG hides ::1. */
-	if (u->url.kind != PB_URL_NAME)
-		hints.ai_flags = AI_NUMERICHOST;
 	snprintf(port, sizeof(port), "%u", (unsigned)u->url.port);
+	/*
+	 * An address needs nobody to ask, and no thread; and on a machine with
+	 * loopback only, AI_ADDRCONFIG hides ::1.
+	 */
+	if (u->url.kind != PB_URL_NAME) {
+		struct addrinfo *address;
+
+		hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
+		if (getaddrinfo(u->url.host, port, &hints, &address) != 0)
+			return UV_EINVAL;
+		u->opening = true;
+		use_addresses(u, address);
+		u->opening = false;
+		return 0;
+	}
+	u->resolving = true;
 	u->resolve_req.data = u;
 	return uv_getaddrinfo(u->loop->uv, &u->resolve_req, on_resolved,
 	    u->url.host, port, &hints);
@@ -272,7 +295,7 @@ imap_tls_of(const struct pb_url *url)
 
 struct pb_upstream *
 pb_upstream_open(const struct pb_upstream_loop *loop, const struct pb_url *url,
-    struct pb_tls_context *tls, uint64_t attempt_ms,
+    const char *domain, struct pb_tls_context *tls, uint64_t attempt_ms,
     void (*on_ready)(void *owner), void *owner)
 {
 	struct pb_upstream *u = pb_alloc(sizeof(*u));
@@ -285,6 +308,8 @@ pb_upstream_open(const struct pb_upstream_loop *loop, const struct pb_url *url,
 	u->timer_open = true;
 	u->loop = loop;
 	u->url = *url;
+	if (domain != NULL)
+		snprintf(u->domain, sizeof(u->domain), "%s", domain);
 	u->tls = pb_tls_context_ref(tls);
 	u->attempt_ms = attempt_ms;
 	u->ready = on_ready;
@@ -292,10 +317,10 @@ pb_upstream_open(const struct pb_upstream_loop *loop, const struct pb_url *url,
 	pb_imap_client_init(&u->imap, loop->grammar, loop->writer,
 	    imap_tls_of(url));
 	if (resolve(u) != 0) {
+		u->resolving = false;
 		pb_upstream_leave(u);
 		return NULL;
 	}
-	u->resolving = true;
 	return u;
 }
 

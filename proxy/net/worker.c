@@ -12,6 +12,7 @@
 #include "popbridge/base/check.h"
 #include "popbridge/base/log.h"
 #include "popbridge/base/mem.h"
+#include "popbridge/service/door.h"
 
 /* Connections that wait in the kernel to be accepted. */
 #define BACKLOG 1024
@@ -44,7 +45,7 @@ struct listener {
 	uv_poll_t poll;
 	int fd;				/* own */
 	struct pb_worker *worker;	/* borrowed: it owns the listener */
-	enum pb_url_tls tls;
+	size_t number;			/* in the configuration */
 };
 
 struct pb_worker {
@@ -128,17 +129,23 @@ union address {
 	struct sockaddr_in6 v6;
 };
 
-static struct pb_limits_network
-network_of(const union address *from)
+static void
+take_address(const union address *from, struct pb_session_guest *guest)
 {
-	if (from->any.sa_family == AF_INET6)
-		return pb_limits_ipv6(from->v6.sin6_addr.s6_addr);
-	return pb_limits_ipv4((const uint8_t *)&from->v4.sin_addr.s_addr);
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+	if (from->any.sa_family == AF_INET6) {
+		memcpy(guest->address, &from->v6.sin6_addr, 16);
+		guest->port = ntohs(from->v6.sin6_port);
+		return;
+	}
+	memcpy(guest->address, mapped, sizeof(mapped));
+	memcpy(guest->address + 12, &from->v4.sin_addr, 4);
+	guest->port = ntohs(from->v4.sin_port);
 }
 
 static void
-say_refused(struct pb_worker *w, const union address *from,
-    enum pb_limits_verdict verdict)
+say_refused(struct pb_worker *w, const union address *from, const char *why)
 {
 	uint64_t times = pb_limits_say(w->limits, PB_LIMITS_SAY_REFUSED,
 	    uv_now(&w->uv));
@@ -147,26 +154,35 @@ say_refused(struct pb_worker *w, const union address *from,
 	if (times == 0)
 		return;
 	(void)uv_ip_name(&from->any, host, sizeof(host));
-	pb_log(PB_LOG_WARN, "connections refused",
-	    PB_LOG_STR("limit", pb_limits_verdict_name(verdict)),
+	pb_log(PB_LOG_WARN, "connections refused", PB_LOG_STR("limit", why),
 	    PB_LOG_STR("last_client", host), PB_LOG_NUM("times", times));
 }
 
+/* Who speaks for others is let in, and they are looked at then. */
 static bool
-admit(struct pb_worker *w, const union address *from,
-    struct pb_limits_visit *visit)
+admit(struct listener *listener, const union address *from,
+    struct pb_session_guest *guest)
 {
+	struct pb_worker *w = listener->worker;
 	const struct pb_config *config = w->snapshot->config;
+	const struct pb_listener_config *door =
+	    &config->listener[listener->number];
+	bool proxy = pb_door_wants_header(door, guest->address);
 	const struct pb_limits_max max = {
 		.connections = config->max_connections,
-		.per_network = config->max_connections_per_address,
+		.per_network = proxy ? SIZE_MAX
+				     : config->max_connections_per_address,
 		.unauthenticated = config->max_unauthenticated };
-	struct pb_limits_network network = network_of(from);
-	enum pb_limits_verdict verdict = pb_limits_enter(w->limits, &max,
-	    &network, visit);
+	struct pb_limits_network network = pb_limits_ipv6(guest->address);
+	enum pb_limits_verdict verdict;
 
+	if (!proxy && !pb_door_is_open(door, guest->address)) {
+		say_refused(w, from, "allow and deny of the listener");
+		return false;
+	}
+	verdict = pb_limits_enter(w->limits, &max, &network, &guest->visit);
 	if (verdict != PB_LIMITS_WELCOME)
-		say_refused(w, from, verdict);
+		say_refused(w, from, pb_limits_verdict_name(verdict));
 	return verdict == PB_LIMITS_WELCOME;
 }
 
@@ -191,9 +207,11 @@ static void
 take_in(struct listener *listener, int fd, const union address *from)
 {
 	struct pb_worker *w = listener->worker;
-	struct pb_session_guest guest = { .fd = fd, .tls = listener->tls };
+	struct pb_session_guest guest = { .fd = fd,
+		.listener = listener->number };
 
-	if (admit(w, from, &guest.visit) && serve(w, &guest))
+	take_address(from, &guest);
+	if (admit(listener, from, &guest) && serve(w, &guest))
 		return;
 	pb_limits_leave(w->limits, &guest.visit);
 	close(fd);
@@ -411,7 +429,7 @@ run(void *arg)
 }
 
 static int
-listen_on(struct pb_worker *w, size_t i, int fd, enum pb_url_tls tls)
+listen_on(struct pb_worker *w, size_t i, int fd)
 {
 	struct listener *listener = &w->listeners[i];
 	int r = uv_poll_init(&w->uv, &listener->poll, fd);
@@ -422,7 +440,7 @@ listen_on(struct pb_worker *w, size_t i, int fd, enum pb_url_tls tls)
 	listener->poll.data = listener;
 	listener->fd = fd;
 	listener->worker = w;
-	listener->tls = tls;
+	listener->number = i;
 	return listen(fd, BACKLOG) == 0 ? 0 : uv_translate_sys_error(errno);
 }
 
@@ -440,7 +458,7 @@ open_loop(struct pb_worker *w, const struct pb_worker_options *o)
 	    w->loop.writer == NULL || w->listeners == NULL)
 		return PB_ENOMEM;
 	for (i = 0; i < o->n_sockets; i++) {
-		if (listen_on(w, i, o->sockets[i], o->urls[i].tls) != 0)
+		if (listen_on(w, i, o->sockets[i]) != 0)
 			return PB_EIO;
 	}
 	watch(w);

@@ -6,6 +6,7 @@
 #define TRAN PB_POP3_TRANSACTION
 
 static const struct pb_pop3_verb_row verbs[] = {
+	{ "APOP", PB_POP3_APOP, PB_POP3_ARGS_DIGEST, AUTH, true, NULL },
 	{ "AUTH", PB_POP3_AUTH, PB_POP3_ARGS_OPT_TEXT, AUTH, true, NULL },
 	{ "CAPA", PB_POP3_CAPA, PB_POP3_ARGS_NONE, AUTH | TRAN, false, NULL },
 	{ "DELE", PB_POP3_DELE, PB_POP3_ARGS_MSGNO, TRAN, false, NULL },
@@ -22,6 +23,7 @@ static const struct pb_pop3_verb_row verbs[] = {
 	{ "TOP", PB_POP3_TOP, PB_POP3_ARGS_MSGNO_LINES, TRAN, false, "TOP" },
 	{ "UIDL", PB_POP3_UIDL, PB_POP3_ARGS_OPT_MSGNO, TRAN, false, "UIDL" },
 	{ "USER", PB_POP3_USER, PB_POP3_ARGS_TEXT, AUTH, false, "USER" },
+	{ "XCLIENT", PB_POP3_XCLIENT, PB_POP3_ARGS_TEXT, AUTH, false, NULL },
 };
 
 _Static_assert(sizeof(verbs) / sizeof(verbs[0]) == PB_POP3_VERBS,
@@ -85,6 +87,35 @@ parse_msgno(struct pb_slice args, struct pb_pop3_command *cmd, bool lines)
 	return args.len == 0 ? PB_OK : PB_EINVAL;
 }
 
+static bool
+is_hex(struct pb_slice s)
+{
+	size_t i;
+
+	for (i = 0; i < s.len; i++) {
+		char c = s.data[i];
+
+		if ((c < '0' || c > '9') && (c < 'a' || c > 'f') &&
+		    (c < 'A' || c > 'F'))
+			return false;
+	}
+	return true;
+}
+
+/* The digest is the last word: a name may have blanks. */
+static enum pb_status
+parse_digest(struct pb_slice args, struct pb_pop3_command *cmd)
+{
+	const size_t digits = 32;
+
+	if (args.len < digits + 2)
+		return PB_EINVAL;
+	cmd->text = pb_slice_sub(args, 0, args.len - digits - 1);
+	cmd->digest = pb_slice_sub(args, args.len - digits, args.len);
+	return args.data[cmd->text.len] == ' ' && is_hex(cmd->digest)
+	    ? PB_OK : PB_EINVAL;
+}
+
 enum pb_status
 pb_pop3_command_parse(struct pb_slice line, struct pb_pop3_command *cmd)
 {
@@ -102,6 +133,8 @@ pb_pop3_command_parse(struct pb_slice line, struct pb_pop3_command *cmd)
 	case PB_POP3_ARGS_OPT_TEXT:
 		cmd->text = trim(rest);
 		return PB_OK;
+	case PB_POP3_ARGS_DIGEST:
+		return parse_digest(trim(rest), cmd);
 	case PB_POP3_ARGS_OPT_MSGNO:
 		if (trim(rest).len == 0)
 			return PB_OK;

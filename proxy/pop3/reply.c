@@ -24,6 +24,7 @@ static const struct row rows[] = {
 	POSITIVE(PB_REPLY_CAPA, "capability list follows"),
 	POSITIVE(PB_REPLY_STLS, "begin TLS now"),
 	POSITIVE(PB_REPLY_AUTH_LIST, "mechanism list follows"),
+	POSITIVE(PB_REPLY_XCLIENT, "Updated"),
 	POSITIVE(PB_REPLY_USER, "send PASS"),
 	POSITIVE(PB_REPLY_LOGGED_IN, "logged in"),
 	POSITIVE(PB_REPLY_NOOP, "still here"),
@@ -38,6 +39,7 @@ static const struct row rows[] = {
 	POSITIVE(PB_REPLY_LAST, "%1"),
 	POSITIVE(PB_REPLY_QUIT, "goodbye"),
 	POSITIVE(PB_REPLY_QUIT_REMOVED, "goodbye, %1 messages removed"),
+	NEGATIVE(PB_REPLY_OTHER_PROTOCOL, "this is a POP3 server"),
 	NEGATIVE(PB_REPLY_UNKNOWN_COMMAND, "unknown command"),
 	NEGATIVE(PB_REPLY_WRONG_ARGUMENTS, "wrong arguments for this command"),
 	NEGATIVE(PB_REPLY_WRONG_STATE, "this command is not valid now"),
@@ -106,6 +108,14 @@ pb_pop3_reply(struct pb_buffer *out, enum pb_pop3_reply reply, uint64_t n,
 		    rows[reply].code, text);
 	return pb_buffer_printf(out, "%s %s\r\n",
 	    rows[reply].ok ? "+OK" : "-ERR", text);
+}
+
+enum pb_status
+pb_pop3_reply_greeting(struct pb_buffer *out, bool xclient, const char *stamp)
+{
+	return pb_buffer_printf(out, "+OK %s%s%s%s\r\n",
+	    xclient ? "[XCLIENT] " : "", rows[PB_REPLY_GREETING].text,
+	    stamp != NULL ? " " : "", stamp != NULL ? stamp : "");
 }
 
 enum pb_status

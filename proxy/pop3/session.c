@@ -1,17 +1,21 @@
-#include "popbridge/pop3/session.h"
-
-#include <strings.h>
+#include "session_priv.h"
 
 #include "popbridge/base/check.h"
 #include "popbridge/base/mem.h"
-#include "popbridge/pop3/reply.h"
 
-enum pb_status
-pb_pop3_session_init(struct pb_pop3_session *s, struct pb_buffer *out)
+void
+pb_pop3_session_init(struct pb_pop3_session *s)
 {
 	*s = (struct pb_pop3_session){ .state = PB_POP3_AUTHORIZATION };
 	pb_buffer_init_secret(&s->response, PB_POP3_RESPONSE_MAX);
-	return pb_pop3_reply(out, PB_REPLY_GREETING, 0, 0);
+}
+
+enum pb_status
+pb_pop3_session_greet(struct pb_pop3_session *s, struct pb_buffer *out)
+{
+	pb_check(s->apop_stamp == NULL ||
+	    strlen(s->apop_stamp) <= PB_POP3_STAMP_MAX);
+	return pb_pop3_reply_greeting(out, s->xclient, s->apop_stamp);
 }
 
 void
@@ -99,7 +103,8 @@ static enum pb_status
 take_response(struct pb_pop3_session *s, struct pb_slice *in)
 {
 	size_t end = pb_slice_find(*in, '\n');
-	size_t room = PB_POP3_RESPONSE_MAX - 1 - s->response.len;
+	size_t max = s->long_max > 0 ? s->long_max : PB_POP3_RESPONSE_MAX;
+	size_t room = max - 1 - s->response.len;
 	size_t keep = end < room ? end : room;
 	enum pb_status st = PB_OK;
 
@@ -119,25 +124,31 @@ take_response(struct pb_pop3_session *s, struct pb_slice *in)
 }
 
 /*
- * Clients that never heard of a limit send an AUTH with its response in one
- * line, however long that is.
+ * How long this one may become, or 0: clients that never heard of a limit send
+ * an AUTH with its response in one line, however long that is.
  */
-static bool
-may_outgrow_the_line(const struct pb_pop3_session *s)
+static size_t
+longer_limit(const struct pb_pop3_session *s)
 {
-	return s->state == PB_POP3_AUTHORIZATION &&
-	    s->tls != PB_POP3_TLS_REQUIRED && s->mechanisms != NULL &&
-	    pb_slice_starts(pb_slice(s->line, s->line_len), "AUTH ");
+	struct pb_slice line = pb_slice(s->line, s->line_len);
+
+	if (s->state != PB_POP3_AUTHORIZATION)
+		return 0;
+	if (s->tls != PB_POP3_TLS_REQUIRED && s->mechanisms != NULL &&
+	    pb_slice_starts(line, "AUTH "))
+		return PB_POP3_RESPONSE_MAX;
+	return s->xclient && pb_slice_starts(line, "XCLIENT ")
+	    ? PB_POP3_XCLIENT_MAX : 0;
 }
 
 static enum pb_status
-go_on_in_response(struct pb_pop3_session *s)
+go_on_in_response(struct pb_pop3_session *s, size_t max)
 {
 	enum pb_status st = pb_buffer_append(&s->response, s->line,
 	    s->line_len);
 
 	pb_wipe(s->line, sizeof(s->line));
-	s->long_auth = true;
+	s->long_max = max;
 	return st == PB_OK ? PB_AGAIN : st;
 }
 
@@ -150,6 +161,7 @@ take_line(struct pb_pop3_session *s, struct pb_slice *in)
 {
 	size_t end = pb_slice_find(*in, '\n');
 	size_t keep = end;
+	size_t longer;
 
 	/* One octet of room less: the LF is part of the limit. */
 	if (keep > PB_POP3_LINE_MAX - 1 - s->line_len)
@@ -157,9 +169,10 @@ take_line(struct pb_pop3_session *s, struct pb_slice *in)
 	if (keep > 0)
 		memcpy(s->line + s->line_len, in->data, keep);
 	s->line_len += keep;
-	if (end > keep && s->skipped == 0 && may_outgrow_the_line(s)) {
+	longer = end > keep && s->skipped == 0 ? longer_limit(s) : 0;
+	if (longer > 0) {
 		pb_slice_skip(in, keep);
-		return go_on_in_response(s);
+		return go_on_in_response(s, longer);
 	}
 	s->skipped += end - keep;
 	if (end == in->len) {
@@ -172,24 +185,16 @@ take_line(struct pb_pop3_session *s, struct pb_slice *in)
 	return PB_OK;
 }
 
-/* CR and NUL would end up in a command or a C string of somebody else. */
-static bool
-is_login_text(struct pb_slice text)
-{
-	return pb_slice_find(text, '\r') == text.len &&
-	    pb_slice_find(text, '\0') == text.len;
-}
-
-static enum pb_status
-refuse(struct pb_pop3_session *s, struct pb_buffer *out,
+enum pb_status
+pb_pop3_refuse(struct pb_pop3_session *s, struct pb_buffer *out,
     enum pb_pop3_reply reply)
 {
 	pb_pop3_session_answered(s, true);
 	return pb_pop3_reply(out, reply, 0, 0);
 }
 
-static enum pb_status
-answer(struct pb_pop3_session *s, struct pb_buffer *out,
+enum pb_status
+pb_pop3_answer(struct pb_pop3_session *s, struct pb_buffer *out,
     enum pb_pop3_reply reply)
 {
 	enum pb_status st = pb_pop3_reply(out, reply, 0, 0);
@@ -199,24 +204,10 @@ answer(struct pb_pop3_session *s, struct pb_buffer *out,
 }
 
 static enum pb_status
-take_user(struct pb_pop3_session *s, struct pb_slice name,
-    struct pb_buffer *out)
-{
-	s->user_len = 0;
-	s->user_by_auth = false;
-	if (!is_login_text(name))
-		return refuse(s, out, PB_REPLY_BAD_LOGIN_OCTETS);
-	memcpy(s->user, name.data, name.len);
-	s->user[name.len] = '\0';
-	s->user_len = name.len;
-	return answer(s, out, PB_REPLY_USER);
-}
-
-static enum pb_status
 say_capa(struct pb_pop3_session *s, struct pb_buffer *out)
 {
 	bool login = s->tls != PB_POP3_TLS_REQUIRED;
-	enum pb_status st = answer(s, out, PB_REPLY_CAPA);
+	enum pb_status st = pb_pop3_answer(s, out, PB_REPLY_CAPA);
 
 	if (st != PB_OK)
 		return st;
@@ -225,57 +216,9 @@ say_capa(struct pb_pop3_session *s, struct pb_buffer *out)
 						       : NULL);
 }
 
-/* The name in s->mechanisms, where it lasts; empty when it is not there. */
-static struct pb_slice
-find_mechanism(const struct pb_pop3_session *s, struct pb_slice name)
-{
-	struct pb_slice names = pb_slice_str(s->mechanisms);
-
-	while (names.len > 0) {
-		struct pb_slice one = pb_slice_word(&names);
-
-		if (one.len == name.len &&
-		    strncasecmp(one.data, name.data, one.len) == 0)
-			return one;
-	}
-	return names;
-}
-
-/* As dispatch: AUTH, with what stands behind it. */
-static enum pb_status
-begin_auth(struct pb_pop3_session *s, struct pb_pop3_request *request,
-    struct pb_buffer *out)
-{
-	struct pb_slice response = request->command.text;
-	struct pb_slice name = pb_slice_word(&response);
-	enum pb_status st;
-
-	if (s->mechanisms == NULL)
-		return refuse(s, out, PB_REPLY_NO_MECHANISM);
-	if (name.len == 0) {
-		st = answer(s, out, PB_REPLY_AUTH_LIST);
-		return st == PB_OK ? pb_pop3_reply_sasl_lines(out,
-		    s->mechanisms) : st;
-	}
-	if (pb_slice_find(response, ' ') < response.len)
-		return refuse(s, out, PB_REPLY_WRONG_ARGUMENTS);
-	request->auth = PB_POP3_AUTH_BEGIN;
-	request->mechanism = find_mechanism(s, name);
-	if (request->mechanism.len == 0)
-		return refuse(s, out, PB_REPLY_NO_MECHANISM);
-	request->has_response = response.len > 0;
-	/* The line will be wiped. */
-	request->command.text = pb_slice("", 0);
-	/* "=" is an empty one (RFC 5034, section 4). */
-	if (response.len == 1 && response.data[0] == '=')
-		response.len = 0;
-	st = pb_secret_set(&request->response, response);
-	return st == PB_OK ? PB_AGAIN : st;
-}
-
 /* What take_response has gathered, without the CR. */
-static struct pb_slice
-response_line(const struct pb_pop3_session *s)
+struct pb_slice
+pb_pop3_response_line(const struct pb_pop3_session *s)
 {
 	struct pb_slice line = pb_buffer_slice(&s->response);
 
@@ -284,27 +227,19 @@ response_line(const struct pb_pop3_session *s)
 	return line;
 }
 
-/* A line in a dialogue of AUTH; always for the caller. */
-static enum pb_status
-take_auth(struct pb_pop3_session *s, struct pb_buffer *out,
-    struct pb_pop3_request *request)
+/* Verbs that are there only where somebody has switched them on. */
+static bool
+is_off(const struct pb_pop3_session *s, enum pb_pop3_verb verb)
 {
-	struct pb_slice line = response_line(s);
-	enum pb_status st;
+	return (verb == PB_POP3_APOP && s->apop_stamp == NULL) ||
+	    (verb == PB_POP3_XCLIENT && !s->xclient);
+}
 
-	request->command.row = pb_pop3_verb_row(PB_POP3_AUTH);
-	request->auth = PB_POP3_AUTH_ABORTED;
-	if (s->skipped > 0) {
-		st = refuse(s, out, PB_REPLY_LINE_TOO_LONG);
-	} else if (line.len == 1 && line.data[0] == '*') {
-		st = refuse(s, out, PB_REPLY_AUTH_CANCELLED);
-	} else {
-		request->auth = PB_POP3_AUTH_RESPONSE;
-		request->has_response = true;
-		st = pb_secret_set(&request->response, line);
-	}
-	s->in_auth = false;
-	return st == PB_OK ? PB_AGAIN : st;
+static bool
+is_login(enum pb_pop3_verb verb)
+{
+	return verb == PB_POP3_APOP || verb == PB_POP3_AUTH ||
+	    verb == PB_POP3_PASS || verb == PB_POP3_USER;
 }
 
 /*
@@ -316,33 +251,27 @@ dispatch(struct pb_pop3_session *s, struct pb_pop3_request *request,
     struct pb_buffer *out)
 {
 	const struct pb_pop3_command *cmd = &request->command;
-	enum pb_status st;
 
 	if ((cmd->row->states & (unsigned)s->state) == 0)
-		return refuse(s, out, PB_REPLY_WRONG_STATE);
-	if (s->tls == PB_POP3_TLS_REQUIRED &&
-	    (cmd->row->verb == PB_POP3_USER || cmd->row->verb == PB_POP3_PASS ||
-	    cmd->row->verb == PB_POP3_AUTH))
-		return refuse(s, out, PB_REPLY_STLS_FIRST);
+		return pb_pop3_refuse(s, out, PB_REPLY_WRONG_STATE);
+	if (s->tls == PB_POP3_TLS_REQUIRED && is_login(cmd->row->verb))
+		return pb_pop3_refuse(s, out, PB_REPLY_STLS_FIRST);
 	switch (cmd->row->verb) {
+	case PB_POP3_APOP:
+		return pb_pop3_take_apop(s, request, out);
 	case PB_POP3_AUTH:
-		return begin_auth(s, request, out);
+		return pb_pop3_begin_auth(s, request, out);
 	case PB_POP3_CAPA:
 		return say_capa(s, out);
 	case PB_POP3_NOOP:
-		return answer(s, out, PB_REPLY_NOOP);
+		return pb_pop3_answer(s, out, PB_REPLY_NOOP);
 	case PB_POP3_STLS:
 		return may_begin_tls(s) ? PB_AGAIN
-					: refuse(s, out, PB_REPLY_NO_STLS);
+		    : pb_pop3_refuse(s, out, PB_REPLY_NO_STLS);
 	case PB_POP3_USER:
-		return take_user(s, cmd->text, out);
+		return pb_pop3_take_user(s, cmd->text, out);
 	case PB_POP3_PASS:
-		if (s->user_len == 0 || s->user_by_auth)
-			return refuse(s, out, PB_REPLY_USER_FIRST);
-		if (!is_login_text(cmd->text))
-			return refuse(s, out, PB_REPLY_BAD_LOGIN_OCTETS);
-		st = pb_secret_set(&request->password, cmd->text);
-		return st == PB_OK ? PB_AGAIN : st;
+		return pb_pop3_take_pass(s, request, out);
 	case PB_POP3_DELE:
 	case PB_POP3_LAST:
 	case PB_POP3_LIST:
@@ -352,10 +281,18 @@ dispatch(struct pb_pop3_session *s, struct pb_pop3_request *request,
 	case PB_POP3_STAT:
 	case PB_POP3_TOP:
 	case PB_POP3_UIDL:
+	case PB_POP3_XCLIENT:
 	case PB_POP3_VERBS:
 		break;
 	}
 	return PB_AGAIN;
+}
+
+static void
+wipe_secret(struct pb_pop3_session *s, const struct pb_pop3_request *request)
+{
+	if (request->command.row->secret)
+		pb_wipe(s->line, sizeof(s->line));
 }
 
 /* PB_OK: answered.  PB_AGAIN: *request is for the caller. */
@@ -363,20 +300,25 @@ static enum pb_status
 take_command(struct pb_pop3_session *s, struct pb_buffer *out,
     struct pb_pop3_request *request)
 {
-	struct pb_slice line = s->long_auth ? response_line(s)
+	struct pb_slice line = s->long_max > 0 ? pb_pop3_response_line(s)
 	    : pb_slice(s->line, s->line_len);
 	enum pb_status st;
 
 	if (s->skipped > 0) {
 		/* It may have been PASS. */
 		pb_wipe(s->line, sizeof(s->line));
-		return refuse(s, out, PB_REPLY_LINE_TOO_LONG);
+		return pb_pop3_refuse(s, out, PB_REPLY_LINE_TOO_LONG);
 	}
-	switch (pb_pop3_command_parse(line, &request->command)) {
+	st = pb_pop3_command_parse(line, &request->command);
+	if (request->command.row != NULL &&
+	    is_off(s, request->command.row->verb))
+		st = PB_EPROTO;
+	switch (st) {
 	case PB_OK:
 		break;
 	case PB_EINVAL:
-		return refuse(s, out,
+		wipe_secret(s, request);
+		return pb_pop3_refuse(s, out,
 		    (request->command.row->states & (unsigned)s->state) == 0
 			? PB_REPLY_WRONG_STATE
 			: PB_REPLY_WRONG_ARGUMENTS);
@@ -388,19 +330,50 @@ take_command(struct pb_pop3_session *s, struct pb_buffer *out,
 	case PB_EIO:
 		/* It may be the response to a challenge that never came. */
 		pb_wipe(s->line, sizeof(s->line));
-		return refuse(s, out, PB_REPLY_UNKNOWN_COMMAND);
+		return pb_pop3_refuse(s, out, PB_REPLY_UNKNOWN_COMMAND);
 	}
 	st = dispatch(s, request, out);
-	if (request->command.row->secret)
-		pb_wipe(s->line, sizeof(s->line));
+	wipe_secret(s, request);
 	return st;
+}
+
+/* The first octet of a handshake's record (RFC 8446, section 5.1). */
+#define TLS_HANDSHAKE 0x16
+
+static bool
+begins_tls(const struct pb_pop3_session *s, struct pb_slice in)
+{
+	return s->state == PB_POP3_AUTHORIZATION && s->line_len == 0 &&
+	    !s->in_auth && s->long_max == 0 && in.data[0] == TLS_HANDSHAKE;
+}
+
+/*
+ * A request line of HTTP: a browser that was made to send one has POP3
+ * commands of somebody else's in the body (ALPACA, cross-protocol requests).
+ */
+static bool
+is_http(const struct pb_pop3_session *s)
+{
+	static const char *const methods[] = { "GET ", "POST ", "PUT ",
+		"HEAD ", "OPTIONS ", "PATCH ", "DELETE ", "TRACE ",
+		"CONNECT ", "PRI " };
+	struct pb_slice line = pb_slice(s->line, s->line_len);
+	size_t i;
+
+	if (s->state != PB_POP3_AUTHORIZATION || s->in_auth)
+		return false;
+	for (i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		if (pb_slice_starts(line, methods[i]))
+			return true;
+	}
+	return false;
 }
 
 /* A program that guesses, or one that does not speak in lines. */
 static bool
 must_end(const struct pb_pop3_session *s)
 {
-	return s->skipped > PB_POP3_SKIP_MAX ||
+	return s->foreign || s->skipped > PB_POP3_SKIP_MAX ||
 	    s->errors >= PB_POP3_ERRORS_MAX;
 }
 
@@ -409,17 +382,29 @@ end_early(struct pb_pop3_session *s, struct pb_buffer *out)
 {
 	enum pb_status st = PB_OK;
 
-	if (s->skipped > PB_POP3_SKIP_MAX)
+	if (s->foreign)
+		st = pb_pop3_reply(out, PB_REPLY_OTHER_PROTOCOL, 0, 0);
+	else if (s->skipped > PB_POP3_SKIP_MAX)
 		st = pb_pop3_reply(out, PB_REPLY_LINE_TOO_LONG, 0, 0);
 	pb_pop3_session_enter(s, PB_POP3_CLOSED);
 	return st == PB_OK ? PB_EOF : st;
 }
 
+static void
+forget_line(struct pb_pop3_session *s)
+{
+	pb_buffer_release(&s->response);
+	s->handed = false;
+	s->long_max = 0;
+	s->skipped = 0;
+	s->line_len = 0;
+}
+
 static enum pb_status
 take_any_line(struct pb_pop3_session *s, struct pb_slice *in)
 {
-	return s->in_auth || s->long_auth ? take_response(s, in)
-					  : take_line(s, in);
+	return s->in_auth || s->long_max > 0 ? take_response(s, in)
+					     : take_line(s, in);
 }
 
 enum pb_status
@@ -428,6 +413,8 @@ pb_pop3_session_next(struct pb_pop3_session *s, struct pb_slice *in,
 {
 	enum pb_status st;
 
+	if (s->handed)
+		forget_line(s);
 	for (;;) {
 		if (s->state == PB_POP3_CLOSED)
 			return PB_EOF;
@@ -435,20 +422,24 @@ pb_pop3_session_next(struct pb_pop3_session *s, struct pb_slice *in,
 			return end_early(s, out);
 		if (in->len == 0 || out->len >= high)
 			return PB_AGAIN;
+		s->foreign = begins_tls(s, *in);
+		if (s->foreign)
+			continue;
 		st = take_any_line(s, in);
 		if (st == PB_AGAIN)
 			continue;
 		if (st != PB_OK)
 			return st;
+		s->foreign = is_http(s);
 		if (must_end(s))
 			return end_early(s, out);
 		*request = (struct pb_pop3_request){ .password = { NULL, 0 } };
-		st = s->in_auth ? take_auth(s, out, request)
+		st = s->in_auth ? pb_pop3_take_auth(s, out, request)
 				: take_command(s, out, request);
-		pb_buffer_release(&s->response);
-		s->long_auth = false;
-		s->skipped = 0;
-		s->line_len = 0;
+		/* A request's text lasts until the next call. */
+		s->handed = st == PB_AGAIN && !request->command.row->secret;
+		if (!s->handed)
+			forget_line(s);
 		if (st == PB_AGAIN)
 			return PB_OK;
 		if (st != PB_OK)

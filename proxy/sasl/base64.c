@@ -43,3 +43,26 @@ pb_base64_decode(struct pb_slice in, char *out, size_t *len)
 	}
 	return PB_OK;
 }
+
+size_t
+pb_base64_encode(struct pb_slice in, char *out)
+{
+	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	    "abcdefghijklmnopqrstuvwxyz0123456789+/";
+	size_t at = 0;
+	size_t i, k;
+
+	for (i = 0; i < in.len; i += 3) {
+		size_t n = in.len - i < 3 ? in.len - i : 3;
+		uint32_t bits = 0;
+
+		for (k = 0; k < 3; k++)
+			bits = bits << 8 |
+			    (k < n ? (unsigned char)in.data[i + k] : 0u);
+		for (k = 0; k < 4; k++)
+			out[at++] = k <= n
+			    ? alphabet[bits >> (18 - 6 * k) & 63] : '=';
+	}
+	out[at] = '\0';
+	return at;
+}

@@ -1,4 +1,4 @@
-#include "config_file.h"
+#include "config_priv.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -6,21 +6,36 @@
 
 #include <confuse.h>
 
+#include "option_priv.h"
 #include "popbridge/base/buffer.h"
 #include "popbridge/base/check.h"
 #include "popbridge/base/text.h"
-#include "popbridge/service/option.h"
 
 /* A hand-written file is smaller; /dev/zero is not. */
 #define FILE_MAX (1024 * 1024)
 
+/* What is known of a list while its values come. */
+struct list {
+	unsigned seen;		/* values so far */
+	bool ended;		/* its closing brace was seen */
+	uint64_t last;		/* hash of the last value */
+};
+
+/* Where the options stand that come now: outside, or in a section. */
+struct scope {
+	enum pb_option_scope scope;
+	const cfg_t *cfg;	/* borrowed; NULL: no section is open */
+	struct list list[PB_CONFIG_OPTIONS_MAX];
+};
+
 struct reading {
 	struct pb_config *config;		/* borrowed */
 	const struct pb_config_sink *sink;	/* borrowed */
+	const cfg_t *root;			/* borrowed */
 	unsigned errors;
-	unsigned listen_seen;		/* values of the list so far */
-	bool listen_ended;		/* its closing brace was seen */
-	char listen_last[PB_URL_TEXT_SIZE];
+	bool no_memory;
+	struct scope outside;
+	struct scope section;
 };
 
 /* libconfuse hands no context to its callbacks. */
@@ -44,87 +59,6 @@ fail(struct reading *r, int line, const char *fmt, ...)
 	pb_config_complain(r->sink, PB_CONFIG_ERROR, place, "%s", text);
 }
 
-/* PB_OK, PB_EIO (errno says why), PB_ETOOBIG, PB_ENOMEM. */
-static enum pb_status
-read_text(const char *file, struct pb_buffer *text)
-{
-	FILE *f = fopen(file, "re");
-	enum pb_status st = PB_OK;
-	char chunk[4096];
-	size_t n;
-	int error;
-
-	if (f == NULL)
-		return PB_EIO;
-	do {
-		n = fread(chunk, 1, sizeof(chunk), f);
-		st = pb_buffer_append(text, chunk, n);
-	} while (n > 0 && st == PB_OK);
-	error = errno;
-	if (ferror(f))
-		st = PB_EIO;
-	fclose(f);
-	errno = error;
-	return st == PB_OK ? pb_buffer_append(text, "", 1) : st;
-}
-
-/* The end of the string that begins at *p, or its last octet. */
-static char *
-skip_string(char *p)
-{
-	char quote = *p;
-
-	for (p++; *p != '\0' && *p != quote; p++) {
-		if (*p == '\\' && p[1] != '\0')
-			p++;
-	}
-	return *p != '\0' ? p : p - 1;
-}
-
-static char *
-blank(char *p, char *end)
-{
-	for (; p < end; p++) {
-		if (*p != '\n')
-			*p = ' ';
-	}
-	return end - 1;
-}
-
-/*
- * Overwrite comments by blanks and leave every line end: libconfuse 3.3 counts
- * the line end of a comment two or three times, and its line numbers go into
- * our messages.  Returns where a comment begins that is not closed, or NULL.
- */
-static char *
-blank_comments(char *text)
-{
-	bool token_begins = true;
-	char *p;
-
-	for (p = text; *p != '\0'; p++) {
-		char *end = NULL;
-
-		if (*p == '"' || *p == '\'')
-			p = skip_string(p);
-		else if (*p == '#')
-			end = p + strcspn(p, "\n");
-		else if (token_begins && p[0] == '/' && p[1] == '/')
-			end = p + strcspn(p, "\n");
-		else if (token_begins && p[0] == '/' && p[1] == '*')
-			end = strstr(p + 2, "*/");
-		if (end == NULL && token_begins && p[0] == '/' &&
-		    p[1] == '*')
-			return p;
-		if (end != NULL && *end == '*')
-			end += 2;
-		if (end != NULL)
-			p = blank(p, end);
-		token_begins = strchr(" \t\r\n={}()+,\"'", *p) != NULL;
-	}
-	return NULL;
-}
-
 static int
 line_of(const char *text, const char *at)
 {
@@ -135,23 +69,48 @@ line_of(const char *text, const char *at)
 	return line;
 }
 
-static void
-unknown_option(struct reading *r, int line, struct pb_slice name)
+static enum pb_option_scope
+scope_of(const cfg_t *cfg)
 {
-	const char *nearest;
+	if (strcmp(cfg->name, "listener") == 0)
+		return PB_OPTION_IN_LISTENER;
+	return strcmp(cfg->name, "route") == 0 ? PB_OPTION_IN_ROUTE
+					       : PB_OPTION_GLOBAL;
+}
+
+static const char *
+nearest(const char *word, enum pb_option_scope scope)
+{
+	const char *near[] = { "listener", "route",
+		pb_option_nearest_name(word, scope) };
+
+	if (scope != PB_OPTION_GLOBAL)
+		return near[2];
+	return pb_option_nearest(word, near, near[2] != NULL ? 3 : 2);
+}
+
+static void
+unknown_option(struct reading *r, const cfg_t *cfg, struct pb_slice name)
+{
+	enum pb_option_scope scope = scope_of(cfg);
+	const char *near;
 	char clean[72];
 
 	pb_text_clean(name, clean, sizeof(clean));
-	nearest = pb_option_nearest_name(clean);
-	if (nearest != NULL)
-		fail(r, line, "there is no option \"%s\": did you mean \"%s\"?",
-		    clean, nearest);
+	near = nearest(clean, scope);
+	if (scope != PB_OPTION_GLOBAL && (strcmp(clean, "listener") == 0 ||
+	    strcmp(clean, "route") == 0))
+		fail(r, cfg->line, "a section can not stand in a section: "
+		    "close the %s before it by }", cfg->name);
+	else if (near != NULL)
+		fail(r, cfg->line, "there is no option \"%s\": did you mean "
+		    "\"%s\"?", clean, near);
 	else if (strstr(clean, "://") != NULL)
-		fail(r, line, "\"%s\" is not an option: a URL stands in "
+		fail(r, cfg->line, "\"%s\" is not an option: a URL stands in "
 		    "quotes", clean);
 	else
-		fail(r, line, "there is no option \"%s\": popbridge.conf(5) "
-		    "has them all", clean);
+		fail(r, cfg->line, "there is no option \"%s\": "
+		    "popbridge.conf(5) has them all", clean);
 }
 
 static void on_syntax_error(cfg_t *cfg, const char *fmt, va_list ap)
@@ -161,6 +120,9 @@ static void
 on_syntax_error(cfg_t *cfg, const char *fmt, va_list ap)
 {
 	static const char unknown[] = "no such option '";
+	static const char twice[] = "found duplicate title '";
+	const char *how = "NAME = \"VALUE\", or for a list NAME = "
+	    "{\"VALUE\", \"VALUE\"}";
 	char text[256];
 	char clean[256];
 	struct pb_slice s;
@@ -169,39 +131,179 @@ on_syntax_error(cfg_t *cfg, const char *fmt, va_list ap)
 	s = pb_slice_str(text);
 	if (pb_slice_starts(s, unknown)) {
 		pb_slice_skip(&s, sizeof(unknown) - 1);
-		unknown_option(reading, cfg->line,
+		unknown_option(reading, cfg,
 		    pb_slice(s.data, pb_slice_find(s, '\'')));
 		return;
 	}
 	pb_text_clean(s, clean, sizeof(clean));
-	fail(reading, cfg->line, "%s: write NAME = \"VALUE\", or for a list "
-	    "NAME = {\"VALUE\", \"VALUE\"}", clean);
+	if (strstr(clean, "section") != NULL)
+		how = "listener \"NAME\" { ... } or route \"NAME\" { ... }";
+	if (pb_slice_starts(s, twice))
+		fail(reading, cfg->line, "%s: give each section of a kind its "
+		    "own name", clean);
+	else
+		fail(reading, cfg->line, "%s: write %s", clean, how);
 }
 
-static void
-set(struct reading *r, const struct pb_option *option, int line,
+/* -1: the parser is to stop. */
+static int
+open_section(struct reading *r, const cfg_t *cfg)
+{
+	struct pb_slice name = pb_slice_str(cfg->title);
+	unsigned line = (unsigned)r->root->line;
+	char why[PB_OPTION_REASON_SIZE];
+	enum pb_status st;
+
+	r->section = (struct scope){ .scope = scope_of(cfg), .cfg = cfg };
+	if (pb_option_check_section(name, why) != PB_OK)
+		fail(r, r->root->line, "%s: %s", cfg->name, why);
+	if (r->section.scope == PB_OPTION_IN_LISTENER)
+		st = pb_config_add_listener(r->config, name, line);
+	else
+		st = pb_config_add_route(r->config, name, line);
+	if (st == PB_ENOMEM)
+		r->no_memory = true;
+	if (st == PB_ETOOBIG && r->section.scope == PB_OPTION_IN_LISTENER)
+		fail(r, r->root->line, "there are more than %d listeners (each "
+		    "is a socket in every loop)", PB_CONFIG_LISTEN_MAX);
+	else if (st == PB_ETOOBIG)
+		fail(r, r->root->line, "there are more than %d routes (each is "
+		    "looked at for every login): one route with a match-file "
+		    "takes many logins", PB_CONFIG_ROUTES_MAX);
+	return st == PB_OK ? 0 : -1;
+}
+
+static int
+on_section(cfg_t *cfg, cfg_opt_t *opt)
+{
+	const cfg_t *section = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
+	struct reading *r = reading;
+	int result = 0;
+
+	(void)cfg;
+	if (r->section.cfg != section)
+		result = open_section(r, section);
+	r->section.cfg = NULL;
+	return result;
+}
+
+/* Whether an option may stand where it stands. */
+static bool
+is_at_home(struct reading *r, const struct scope *scope, int line,
+    const struct pb_option *option)
+{
+	const char *home = pb_option_home(option);
+
+	if (option->scopes & scope->scope)
+		return true;
+	if (scope->scope == PB_OPTION_GLOBAL)
+		fail(r, line, "%s belongs into %s: %s \"NAME\" { %s = ... }",
+		    option->name, home, home + 2, option->name);
+	else if (option->scopes == PB_OPTION_GLOBAL)
+		fail(r, line, "%s belongs into no section: it stands outside "
+		    "of { }", option->name);
+	else
+		fail(r, line, "%s belongs into %s, not into a %s",
+		    option->name, home, scope->cfg->name);
+	return false;
+}
+
+static struct scope *
+enter(struct reading *r, const cfg_t *cfg)
+{
+	if (cfg == r->root)
+		return &r->outside;
+	if (cfg != r->section.cfg && open_section(r, cfg) != 0)
+		return NULL;
+	return &r->section;
+}
+
+/* The struct with the option's field; *line is where it was set before. */
+static void *
+part_of(struct pb_config *config, const struct scope *scope,
+    const struct pb_option *option, unsigned **line)
+{
+	size_t row = pb_config_row(option);
+	struct pb_listener_config *listener = config->listener;
+	struct pb_route_config *route = config->route;
+
+	switch (scope->scope) {
+	case PB_OPTION_GLOBAL:
+	case PB_OPTION_LAST_ROUTE:
+		break;
+	case PB_OPTION_IN_LISTENER:
+		listener += config->n_listeners - 1;
+		*line = &listener->priv_line[row];
+		return listener;
+	case PB_OPTION_IN_ROUTE:
+		route += config->n_routes - 1;
+		*line = &route->priv_line[row];
+		return route;
+	}
+	*line = &config->priv_line[row];
+	return pb_config_global_part(config, option);
+}
+
+static int
+set(struct reading *r, const struct pb_option *option, int at, void *part,
     const char *value)
 {
 	char why[PB_OPTION_REASON_SIZE];
+	enum pb_status st;
 
-	*pb_config_line_of(r->config, option) = (unsigned)line;
-	if (pb_option_set(option, r->config, pb_slice_str(value), why) !=
-	    PB_OK)
-		fail(r, line, "%s: %s", option->name, why);
+	st = pb_option_set(option, r->config, part, pb_slice_str(value), why);
+	if (st == PB_EINVAL)
+		fail(r, at, "%s: %s", option->name, why);
+	if (st == PB_ENOMEM)
+		r->no_memory = true;
+	return st == PB_ENOMEM ? -1 : 0;
 }
 
 static int
 on_value(cfg_t *cfg, cfg_opt_t *opt)
 {
 	const struct pb_option *option = pb_option_find(cfg_opt_name(opt));
-	unsigned before = *pb_config_line_of(reading->config, option);
+	struct reading *r = reading;
+	const struct scope *scope = enter(r, cfg);
+	unsigned *line;
+	void *part;
 
-	if (before != 0)
-		fail(reading, cfg->line, "%s is set twice: the first time is "
-		    "in line %u", option->name, before);
-	else
-		set(reading, option, cfg->line, cfg_opt_getstr(opt));
-	return 0;
+	if (scope == NULL)
+		return -1;
+	if (!is_at_home(r, scope, cfg->line, option))
+		return 0;
+	part = part_of(r->config, scope, option, &line);
+	if (*line != 0) {
+		fail(r, cfg->line, "%s is set twice: the first time is in "
+		    "line %u", option->name, *line);
+		return 0;
+	}
+	*line = (unsigned)cfg->line;
+	return set(r, option, cfg->line, part, cfg_opt_getstr(opt));
+}
+
+/* FNV-1a: whether a value comes twice. */
+static uint64_t
+hash_of(const char *value)
+{
+	uint64_t hash = 0xcbf29ce484222325;
+
+	for (; *value != '\0'; value++)
+		hash = (hash ^ (unsigned char)*value) * 0x100000001b3;
+	return hash;
+}
+
+static int
+add(struct reading *r, const struct scope *scope,
+    const struct pb_option *option, int at, const char *value)
+{
+	unsigned *line;
+	void *part = part_of(r->config, scope, option, &line);
+
+	if (*line == 0)
+		pb_option_clear(option, part);
+	*line = (unsigned)at;
+	return set(r, option, at, part, value);
 }
 
 /*
@@ -215,17 +317,24 @@ on_list_value(cfg_t *cfg, cfg_opt_t *opt)
 	struct reading *r = reading;
 	unsigned n = cfg_opt_size(opt);
 	const char *value = cfg_opt_getnstr(opt, n - 1);
+	struct scope *scope = enter(r, cfg);
+	struct list *list;
 
-	if (n == r->listen_seen + 1) {
-		r->listen_seen = n;
-		r->listen_ended = false;
-		snprintf(r->listen_last, sizeof(r->listen_last), "%s", value);
-		set(r, option, cfg->line, value);
-		return 0;
+	if (scope == NULL)
+		return -1;
+	list = &scope->list[pb_config_row(option)];
+	if (n == list->seen + 1) {
+		list->seen = n;
+		list->ended = false;
+		list->last = hash_of(value);
+		if ((option->scopes & scope->scope) == 0 && n > 1)
+			return 0;
+		if (!is_at_home(r, scope, cfg->line, option))
+			return 0;
+		return add(r, scope, option, cfg->line, value);
 	}
-	if (n == r->listen_seen && !r->listen_ended &&
-	    strncmp(value, r->listen_last, sizeof(r->listen_last) - 1) == 0) {
-		r->listen_ended = true;
+	if (n == list->seen && !list->ended && hash_of(value) == list->last) {
+		list->ended = true;
 		return 0;
 	}
 	fail(r, cfg->line, "%s is set twice: give one list, or add to it by "
@@ -233,19 +342,20 @@ on_list_value(cfg_t *cfg, cfg_opt_t *opt)
 	return -1;
 }
 
-/* NULL: no memory. */
-static cfg_t *
-new_parser(void)
+/*
+ * Every option is known everywhere, so that one in a wrong place does not end
+ * the parsing.
+ */
+static void
+fill(cfg_opt_t opts[PB_CONFIG_OPTIONS_MAX + 3])
 {
-	cfg_opt_t opts[PB_CONFIG_OPTIONS_MAX + 1];
 	const struct pb_option *rows;
-	cfg_t *cfg;
 	size_t n;
 	size_t i;
 
 	rows = pb_options(&n);
 	for (i = 0; i < n; i++) {
-		if (rows[i].type == PB_OPTION_LISTEN)
+		if (pb_option_is_list(&rows[i]))
 			opts[i] = (cfg_opt_t)CFG_STR_LIST(rows[i].name, NULL,
 			    CFGF_NODEFAULT);
 		else
@@ -253,47 +363,101 @@ new_parser(void)
 			    CFGF_NODEFAULT);
 	}
 	opts[n] = (cfg_opt_t)CFG_END();
+}
+
+static void
+watch(cfg_t *cfg, const char *prefix)
+{
+	const struct pb_option *rows;
+	char name[80];
+	size_t n;
+	size_t i;
+
+	rows = pb_options(&n);
+	for (i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "%s%s", prefix, rows[i].name);
+		cfg_set_validate_func(cfg, name, pb_option_is_list(&rows[i])
+		    ? on_list_value : on_value);
+	}
+}
+
+/* NULL: no memory. */
+static cfg_t *
+new_parser(void)
+{
+	const cfg_flag_t flags = CFGF_MULTI | CFGF_TITLE |
+	    CFGF_NO_TITLE_DUPES;
+	cfg_opt_t opts[PB_CONFIG_OPTIONS_MAX + 3];
+	cfg_opt_t inner[PB_CONFIG_OPTIONS_MAX + 3];
+	cfg_t *cfg;
+	size_t n;
+
+	fill(inner);
+	fill(opts);
+	pb_options(&n);
+	opts[n] = (cfg_opt_t)CFG_SEC("listener", inner, flags);
+	opts[n + 1] = (cfg_opt_t)CFG_SEC("route", inner, flags);
+	opts[n + 2] = (cfg_opt_t)CFG_END();
 	cfg = cfg_init(opts, CFGF_NONE);
 	if (cfg == NULL)
 		return NULL;
 	cfg_set_error_function(cfg, on_syntax_error);
-	for (i = 0; i < n; i++)
-		cfg_set_validate_func(cfg, rows[i].name,
-		    rows[i].type == PB_OPTION_LISTEN ? on_list_value
-						     : on_value);
+	cfg_set_validate_func(cfg, "listener", on_section);
+	cfg_set_validate_func(cfg, "route", on_section);
+	watch(cfg, "");
+	watch(cfg, "listener|");
+	watch(cfg, "route|");
 	return cfg;
+}
+
+static enum pb_status
+parse_blanked(struct reading *r, const char *text, const char *brace)
+{
+	cfg_t *cfg = new_parser();
+	int result;
+
+	if (cfg == NULL)
+		return PB_ENOMEM;
+	r->root = cfg;
+	r->outside.scope = PB_OPTION_GLOBAL;
+	reading = r;
+	result = cfg_parse_buf(cfg, text);
+	reading = NULL;
+	cfg_free(cfg);
+	if (r->no_memory)
+		return PB_ENOMEM;
+	if (result != CFG_SUCCESS && r->errors == 0)
+		fail(r, 0, "it could not be parsed");
+	/* libconfuse lets the end of the file close a section. */
+	if (brace != NULL && r->errors == 0)
+		fail(r, line_of(text, brace), "the { of this line is not "
+		    "closed: close it by }");
+	return r->errors == 0 ? PB_OK : PB_EINVAL;
 }
 
 static enum pb_status
 parse(struct reading *r, char *text, size_t len)
 {
-	const char *nul = memchr(text, '\0', len);
 	const char *open;
-	cfg_t *cfg;
-	int result;
+	const char *brace;
 
-	if (nul != NULL) {
+	if (memchr(text, '\0', len) != NULL) {
 		fail(r, 0, "it is not a text file");
 		return PB_EINVAL;
 	}
-	open = blank_comments(text);
+	open = pb_config_blank_comments(text, &brace);
 	if (open != NULL) {
 		fail(r, line_of(text, open), "a comment begins here and does "
 		    "not end: close it by */");
 		return PB_EINVAL;
 	}
-	cfg = new_parser();
-	if (cfg == NULL) {
-		fail(r, 0, "no memory");
-		return PB_ENOMEM;
+	open = pb_config_find_empty_list(text);
+	if (open != NULL) {
+		fail(r, line_of(text, open), "this list is empty: give it a "
+		    "value, or leave the option out for its default");
+		return PB_EINVAL;
 	}
-	reading = r;
-	result = cfg_parse_buf(cfg, text);
-	reading = NULL;
-	cfg_free(cfg);
-	if (result != CFG_SUCCESS && r->errors == 0)
-		fail(r, 0, "it could not be parsed");
-	return r->errors == 0 ? PB_OK : PB_EINVAL;
+	return parse_blanked(r, text, brace);
 }
 
 enum pb_status
@@ -306,9 +470,9 @@ pb_config_file_read(const struct pb_config_source *source,
 
 	pb_buffer_init(&text, FILE_MAX);
 	errno = 0;
-	st = read_text(source->file, &text);
+	st = pb_config_read_text(source->file, &text);
 	if (st == PB_EIO && errno == ENOENT && source->file_may_be_missing) {
-		config->priv_file[0] = '\0';
+		config->priv_file = NULL;
 		st = PB_OK;
 	} else if (st == PB_EIO) {
 		fail(&r, 0, "it can not be read: %s", strerror(errno));
@@ -318,8 +482,6 @@ pb_config_file_read(const struct pb_config_source *source,
 		st = PB_EINVAL;
 	} else if (st == PB_OK) {
 		st = parse(&r, text.data + text.head, text.len - 1);
-	} else {
-		fail(&r, 0, "no memory");
 	}
 	pb_buffer_fini(&text);
 	return st;

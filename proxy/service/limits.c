@@ -1,54 +1,12 @@
-#include "popbridge/service/limits.h"
-
-#include <pthread.h>
+#include "limits_priv.h"
 
 #include "popbridge/base/check.h"
-#include "popbridge/base/mem.h"
 
-/* A full heap is an answer, not the end of the process. */
-#define HASH_NONFATAL_OOM 1
-#define uthash_malloc(size) pb_alloc(size)
-#define uthash_free(p, size) pb_free(p)
-/* The usual one, HASH_JEN, falls through its cases without saying so. */
-#define HASH_FUNCTION(key, len, hash) HASH_FNV(key, len, hash)
-#include <uthash.h>
-
-struct crowd {
+/* How many connections a network has, or sessions a user. */
+struct pb_limits_crowd {
 	UT_hash_handle hh;
-	struct pb_limits_network network;
-	size_t connections;
-};
-
-/* These two tables are in the order of their times: the oldest is first. */
-
-struct failures {
-	UT_hash_handle hh;
-	struct pb_limits_network network;
-	uint64_t delay;			/* of the last answer */
-	uint64_t at;			/* of the last failure */
-};
-
-struct refused {
-	UT_hash_handle hh;
-	uint8_t digest[PB_LIMITS_DIGEST];
-	uint64_t at;
-};
-
-struct topic {
-	bool said;
-	uint64_t at;
-	uint64_t times;			/* not said yet */
-};
-
-struct pb_limits {
-	struct pb_limits_hash hash;
-	pthread_mutex_t mutex;		/* guards what follows */
-	struct crowd *crowds;		/* own, as all tables */
-	struct failures *failures;
-	struct refused *refused;
-	size_t connections;
-	size_t unauthenticated;
-	struct topic topics[PB_LIMITS_TOPICS];
+	struct pb_limits_key key;
+	size_t size;
 };
 
 struct pb_limits_network
@@ -72,6 +30,22 @@ pb_limits_ipv6(const uint8_t address[16])
 	return n;
 }
 
+struct pb_limits_key
+pb_limits_key_of_network(const struct pb_limits_network *network)
+{
+	struct pb_limits_key key = { { 0 } };
+
+	memcpy(key.octets, network->octets, sizeof(network->octets));
+	return key;
+}
+
+bool
+pb_limits_key_of_user(const struct pb_limits *l, struct pb_slice key,
+    struct pb_limits_key *digest)
+{
+	return l->hash.digest(l->hash.ctx, &key, 1, digest->octets);
+}
+
 struct pb_limits *
 pb_limits_new(const struct pb_limits_hash *hash)
 {
@@ -85,24 +59,10 @@ pb_limits_new(const struct pb_limits_hash *hash)
 }
 
 static void
-drop_crowd(struct pb_limits *l, struct crowd *crowd)
+drop_crowd(struct pb_limits_crowd **table, struct pb_limits_crowd *crowd)
 {
-	HASH_DEL(l->crowds, crowd);
+	HASH_DEL(*table, crowd);
 	pb_free(crowd);
-}
-
-static void
-drop_failures(struct pb_limits *l, struct failures *failures)
-{
-	HASH_DEL(l->failures, failures);
-	pb_free(failures);
-}
-
-static void
-drop_refused(struct pb_limits *l, struct refused *refused)
-{
-	HASH_DEL(l->refused, refused);
-	pb_free(refused);
 }
 
 void
@@ -113,24 +73,23 @@ pb_limits_free(struct pb_limits **limits)
 	*limits = NULL;
 	if (l == NULL)
 		return;
-	while (l->crowds != NULL)
-		drop_crowd(l, l->crowds);
-	while (l->failures != NULL)
-		drop_failures(l, l->failures);
-	while (l->refused != NULL)
-		drop_refused(l, l->refused);
+	while (l->networks != NULL)
+		drop_crowd(&l->networks, l->networks);
+	while (l->users != NULL)
+		drop_crowd(&l->users, l->users);
+	pb_limits_forget_all(l);
 	pb_check(pthread_mutex_destroy(&l->mutex) == 0);
 	pb_free(l);
 }
 
-static void
-enter(struct pb_limits *l)
+void
+pb_limits_lock(struct pb_limits *l)
 {
 	pb_check(pthread_mutex_lock(&l->mutex) == 0);
 }
 
-static void
-leave(struct pb_limits *l)
+void
+pb_limits_unlock(struct pb_limits *l)
 {
 	pb_check(pthread_mutex_unlock(&l->mutex) == 0);
 }
@@ -147,54 +106,83 @@ pb_limits_verdict_name(enum pb_limits_verdict verdict)
 		return "max-connections-per-address";
 	case PB_LIMITS_TOO_MANY_UNAUTHENTICATED:
 		return "max-unauthenticated";
+	case PB_LIMITS_TOO_MANY_OF_USER:
+		return "max-connections-per-user";
 	case PB_LIMITS_NO_MEMORY:
 		return "no memory";
 	}
 	return "?";
 }
 
-static struct crowd *
-find_crowd(const struct pb_limits *l, const struct pb_limits_network *network)
+static struct pb_limits_crowd *
+find_crowd(struct pb_limits_crowd *table, const struct pb_limits_key *key)
 {
-	struct crowd *crowd;
+	struct pb_limits_crowd *crowd;
 
-	HASH_FIND(hh, l->crowds, network, sizeof(*network), crowd);
+	HASH_FIND(hh, table, key, sizeof(*key), crowd);
 	return crowd;
 }
 
 /* An empty one, or NULL. */
-static struct crowd *
-add_crowd(struct pb_limits *l, const struct pb_limits_network *network)
+static struct pb_limits_crowd *
+add_crowd(struct pb_limits_crowd **table, const struct pb_limits_key *key)
 {
-	struct crowd *crowd = pb_alloc(sizeof(*crowd));
+	struct pb_limits_crowd *crowd = pb_alloc(sizeof(*crowd));
 
 	if (crowd == NULL)
 		return NULL;
-	crowd->network = *network;
-	HASH_ADD(hh, l->crowds, network, sizeof(*network), crowd);
+	crowd->key = *key;
+	HASH_ADD(hh, *table, key, sizeof(*key), crowd);
 	if (crowd->hh.tbl != NULL)
 		return crowd;
 	pb_free(crowd);
 	return NULL;
 }
 
+/* False: no memory. */
+static bool
+join(struct pb_limits_crowd **table, const struct pb_limits_key *key)
+{
+	struct pb_limits_crowd *crowd = find_crowd(*table, key);
+
+	if (crowd == NULL)
+		crowd = add_crowd(table, key);
+	if (crowd == NULL)
+		return false;
+	crowd->size++;
+	return true;
+}
+
+static void
+part(struct pb_limits_crowd **table, const struct pb_limits_key *key)
+{
+	struct pb_limits_crowd *crowd = find_crowd(*table, key);
+
+	pb_check(crowd != NULL && crowd->size > 0);
+	if (--crowd->size == 0)
+		drop_crowd(table, crowd);
+}
+
+static size_t
+size_of(struct pb_limits_crowd *table, const struct pb_limits_key *key)
+{
+	const struct pb_limits_crowd *crowd = find_crowd(table, key);
+
+	return crowd != NULL ? crowd->size : 0;
+}
+
 static enum pb_limits_verdict
 admit(struct pb_limits *l, const struct pb_limits_max *max,
-    const struct pb_limits_network *network)
+    const struct pb_limits_key *network)
 {
-	struct crowd *crowd = find_crowd(l, network);
-
 	if (l->connections >= max->connections)
 		return PB_LIMITS_TOO_MANY;
-	if (crowd != NULL && crowd->connections >= max->per_network)
+	if (size_of(l->networks, network) >= max->per_network)
 		return PB_LIMITS_TOO_MANY_OF_NETWORK;
 	if (l->unauthenticated >= max->unauthenticated)
 		return PB_LIMITS_TOO_MANY_UNAUTHENTICATED;
-	if (crowd == NULL)
-		crowd = add_crowd(l, network);
-	if (crowd == NULL)
+	if (!join(&l->networks, network))
 		return PB_LIMITS_NO_MEMORY;
-	crowd->connections++;
 	l->connections++;
 	l->unauthenticated++;
 	return PB_LIMITS_WELCOME;
@@ -204,17 +192,94 @@ enum pb_limits_verdict
 pb_limits_enter(struct pb_limits *l, const struct pb_limits_max *max,
     const struct pb_limits_network *network, struct pb_limits_visit *visit)
 {
+	const struct pb_limits_key key = pb_limits_key_of_network(network);
 	enum pb_limits_verdict verdict;
 
 	pb_check(max->connections > 0 && max->per_network > 0 &&
 	    max->unauthenticated > 0);
-	enter(l);
-	verdict = admit(l, max, network);
-	leave(l);
+	pb_limits_lock(l);
+	verdict = admit(l, max, &key);
+	pb_limits_unlock(l);
 	if (verdict == PB_LIMITS_WELCOME)
 		*visit = (struct pb_limits_visit){ .network = *network,
 			.counted = true };
 	return verdict;
+}
+
+static enum pb_limits_verdict
+move(struct pb_limits *l, const struct pb_limits_max *max,
+    const struct pb_limits_key *from, const struct pb_limits_key *to)
+{
+	bool stays = memcmp(from, to, sizeof(*from)) == 0;
+	size_t others = size_of(l->networks, to) - (stays ? 1 : 0);
+
+	if (others >= max->per_network)
+		return PB_LIMITS_TOO_MANY_OF_NETWORK;
+	if (!join(&l->networks, to))
+		return PB_LIMITS_NO_MEMORY;
+	part(&l->networks, from);
+	return PB_LIMITS_WELCOME;
+}
+
+enum pb_limits_verdict
+pb_limits_move(struct pb_limits *l, const struct pb_limits_max *max,
+    struct pb_limits_visit *visit, const struct pb_limits_network *network)
+{
+	const struct pb_limits_key from =
+	    pb_limits_key_of_network(&visit->network);
+	const struct pb_limits_key to = pb_limits_key_of_network(network);
+	enum pb_limits_verdict verdict;
+
+	pb_check(visit->counted && max->per_network > 0);
+	pb_limits_lock(l);
+	verdict = move(l, max, &from, &to);
+	pb_limits_unlock(l);
+	if (verdict == PB_LIMITS_WELCOME)
+		visit->network = *network;
+	return verdict;
+}
+
+static enum pb_limits_verdict
+admit_user(struct pb_limits *l, const struct pb_limits_key *user, size_t max)
+{
+	if (max > 0 && size_of(l->users, user) >= max)
+		return PB_LIMITS_TOO_MANY_OF_USER;
+	return join(&l->users, user) ? PB_LIMITS_WELCOME : PB_LIMITS_NO_MEMORY;
+}
+
+enum pb_limits_verdict
+pb_limits_login(struct pb_limits *l, struct pb_limits_visit *visit,
+    struct pb_slice key, size_t max)
+{
+	struct pb_limits_key user;
+	enum pb_limits_verdict verdict;
+
+	pb_check(visit->counted);
+	pb_limits_logout(l, visit);
+	if (!pb_limits_key_of_user(l, key, &user))
+		return PB_LIMITS_NO_MEMORY;
+	pb_limits_lock(l);
+	verdict = admit_user(l, &user, max);
+	pb_limits_unlock(l);
+	if (verdict == PB_LIMITS_WELCOME) {
+		memcpy(visit->user, user.octets, sizeof(visit->user));
+		visit->of_user = true;
+	}
+	return verdict;
+}
+
+void
+pb_limits_logout(struct pb_limits *l, struct pb_limits_visit *visit)
+{
+	struct pb_limits_key user;
+
+	if (!visit->of_user)
+		return;
+	visit->of_user = false;
+	memcpy(user.octets, visit->user, sizeof(user.octets));
+	pb_limits_lock(l);
+	part(&l->users, &user);
+	pb_limits_unlock(l);
 }
 
 void
@@ -223,165 +288,43 @@ pb_limits_authenticated(struct pb_limits *l, struct pb_limits_visit *visit)
 	if (!visit->counted || visit->authenticated)
 		return;
 	visit->authenticated = true;
-	enter(l);
+	pb_limits_lock(l);
 	l->unauthenticated--;
-	leave(l);
+	pb_limits_unlock(l);
 }
 
 void
 pb_limits_leave(struct pb_limits *l, struct pb_limits_visit *visit)
 {
-	struct crowd *crowd;
+	struct pb_limits_key network;
 
 	if (!visit->counted)
 		return;
 	pb_limits_authenticated(l, visit);
+	pb_limits_logout(l, visit);
 	visit->counted = false;
-	enter(l);
-	crowd = find_crowd(l, &visit->network);
-	pb_check(crowd != NULL && crowd->connections > 0);
+	network = pb_limits_key_of_network(&visit->network);
+	pb_limits_lock(l);
 	l->connections--;
-	if (--crowd->connections == 0)
-		drop_crowd(l, crowd);
-	leave(l);
+	part(&l->networks, &network);
+	pb_limits_unlock(l);
 }
 
 uint64_t
 pb_limits_say(struct pb_limits *l, enum pb_limits_topic topic, uint64_t now)
 {
-	struct topic *t = &l->topics[topic];
+	struct pb_limits_topic_state *t = &l->topics[topic];
 	uint64_t times = 0;
 
-	enter(l);
+	pb_limits_lock(l);
 	t->times++;
 	if (!t->said || now >= t->at + PB_LIMITS_SAY_MS) {
 		times = t->times;
-		*t = (struct topic){ .said = true, .at = now };
+		*t = (struct pb_limits_topic_state){ .said = true,
+			.at = now };
 	}
-	leave(l);
+	pb_limits_unlock(l);
 	return times;
-}
-
-static struct failures *
-find_failures(const struct pb_limits *l,
-    const struct pb_limits_network *network)
-{
-	struct failures *failures;
-
-	HASH_FIND(hh, l->failures, network, sizeof(*network), failures);
-	return failures;
-}
-
-static void
-forget_failures(struct pb_limits *l, uint64_t now)
-{
-	while (l->failures != NULL &&
-	    now >= l->failures->at + PB_LIMITS_DELAY_FORGET_MS)
-		drop_failures(l, l->failures);
-}
-
-/* Adding puts it at the end, behind those that failed before. */
-static void
-note_failure(struct pb_limits *l, const struct pb_limits_network *network,
-    uint64_t delay, uint64_t now)
-{
-	struct failures *failures = find_failures(l, network);
-
-	if (failures != NULL)
-		HASH_DEL(l->failures, failures);
-	else
-		failures = pb_alloc(sizeof(*failures));
-	if (failures == NULL)
-		return;
-	*failures = (struct failures){ .network = *network, .delay = delay,
-		.at = now };
-	if (HASH_COUNT(l->failures) >= PB_LIMITS_FAILURES_MAX)
-		drop_failures(l, l->failures);
-	HASH_ADD(hh, l->failures, network, sizeof(*network), failures);
-	if (failures->hh.tbl == NULL)
-		pb_free(failures);
-}
-
-uint64_t
-pb_limits_failed(struct pb_limits *l, const struct pb_limits_network *network,
-    uint64_t now)
-{
-	uint64_t delay = 0;
-	const struct failures *before;
-
-	enter(l);
-	forget_failures(l, now);
-	before = find_failures(l, network);
-	if (before != NULL)
-		delay = before->delay > 0 ? before->delay * 2
-					  : PB_LIMITS_DELAY_SECOND_MS;
-	if (delay > PB_LIMITS_DELAY_MAX_MS)
-		delay = PB_LIMITS_DELAY_MAX_MS;
-	note_failure(l, network, delay, now);
-	leave(l);
-	return delay;
-}
-
-bool
-pb_limits_digest(const struct pb_limits *l, struct pb_slice upstream,
-    struct pb_slice user, struct pb_slice authzid, struct pb_slice password,
-    uint8_t digest[PB_LIMITS_DIGEST])
-{
-	const struct pb_slice parts[] = { upstream, user, authzid, password };
-
-	return l->hash.digest(l->hash.ctx, parts,
-	    sizeof(parts) / sizeof(parts[0]), digest);
-}
-
-/* NULL when it is not known, or not any more. */
-static struct refused *
-find_refused(struct pb_limits *l, const uint8_t *digest, uint64_t now)
-{
-	struct refused *refused;
-
-	while (l->refused != NULL &&
-	    now >= l->refused->at + PB_LIMITS_REFUSED_MS)
-		drop_refused(l, l->refused);
-	HASH_FIND(hh, l->refused, digest, PB_LIMITS_DIGEST, refused);
-	return refused;
-}
-
-static void
-add_refused(struct pb_limits *l, const uint8_t *digest, uint64_t now)
-{
-	struct refused *refused = pb_alloc(sizeof(*refused));
-
-	if (refused == NULL)
-		return;
-	memcpy(refused->digest, digest, PB_LIMITS_DIGEST);
-	refused->at = now;
-	if (HASH_COUNT(l->refused) >= PB_LIMITS_REFUSED_MAX)
-		drop_refused(l, l->refused);
-	HASH_ADD(hh, l->refused, digest, PB_LIMITS_DIGEST, refused);
-	if (refused->hh.tbl == NULL)
-		pb_free(refused);
-}
-
-void
-pb_limits_remember(struct pb_limits *l, const uint8_t digest[PB_LIMITS_DIGEST],
-    uint64_t now)
-{
-	enter(l);
-	if (find_refused(l, digest, now) == NULL)
-		add_refused(l, digest, now);
-	leave(l);
-}
-
-bool
-pb_limits_is_refused(struct pb_limits *l,
-    const uint8_t digest[PB_LIMITS_DIGEST], uint64_t now)
-{
-	bool found;
-
-	enter(l);
-	found = find_refused(l, digest, now) != NULL;
-	leave(l);
-	return found;
 }
 
 struct pb_limits_counts
@@ -389,12 +332,12 @@ pb_limits_counts(struct pb_limits *l)
 {
 	struct pb_limits_counts counts;
 
-	enter(l);
+	pb_limits_lock(l);
 	counts = (struct pb_limits_counts){ .connections = l->connections,
 		.unauthenticated = l->unauthenticated,
-		.networks = HASH_COUNT(l->crowds),
-		.failures = HASH_COUNT(l->failures),
-		.refused = HASH_COUNT(l->refused) };
-	leave(l);
+		.networks = HASH_COUNT(l->networks),
+		.users = HASH_COUNT(l->users) };
+	pb_limits_count_failures(l, &counts);
+	pb_limits_unlock(l);
 	return counts;
 }

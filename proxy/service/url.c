@@ -199,6 +199,14 @@ check_name(struct pb_slice name, char *why)
 	return PB_OK;
 }
 
+bool
+pb_url_is_name(struct pb_slice name)
+{
+	char why[PB_URL_REASON_SIZE];
+
+	return check_name(name, why) == PB_OK;
+}
+
 static enum pb_status
 parse_ipv6(struct pb_slice host, struct pb_url *url, char *why)
 {

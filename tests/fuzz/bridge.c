@@ -12,6 +12,8 @@
  *	u octets	of the server
  *	N refused, K connected, S secured, L lock granted, l lock refused
  *	Z the client's handshake is done
+ *	I, i it is known, unknown (with the option that it is asked for)
+ *	A, a XCLIENT is accepted, is not; Y keys for SCRAM
  *	E client's end, G client gone, X server's end, D drain
  *	P the client stops reading, R it reads again
  *	T a minute passes
@@ -19,6 +21,9 @@
  * The edge's checks hold whatever comes: above all, nothing is removed before
  * QUIT.
  */
+
+static const struct pb_sasl_keys keys = { .iterations = 4096,
+	.salt = "salt", .salt_len = 4 };
 
 static struct pb_slice
 take_octets(struct pb_slice *in)
@@ -53,6 +58,14 @@ event(struct pbt_edge *e, char what, struct pb_slice *in)
 		pbt_edge_locked(e, what == 'L');
 	else if (what == 'Z' && e->client_tls_asked)
 		pbt_edge_client_secured(e);
+	else if (what == 'I' && e->who_asked)
+		pbt_edge_is(e, "somebody", "secret");
+	else if (what == 'i' && (e->who_asked || e->keys_asked))
+		pbt_edge_is_unknown(e, PB_ERROR_AUTH, "unknown");
+	else if ((what == 'A' || what == 'a') && e->introduction_asked)
+		pbt_edge_introduced(e, what == 'A');
+	else if (what == 'Y' && e->keys_asked)
+		pbt_edge_keys(e, &keys);
 	else if (what == 'E')
 		pbt_edge_client_eof(e);
 	else if (what == 'G')
@@ -71,22 +84,28 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct pb_slice in = pb_slice((const char *)data, size);
+	char names[PB_SASL_NAMES_SIZE];
 	struct pbt_edge e;
 
 	if (size < 1)
 		return 0;
 	pbt_edge_init(&e);
 	/* The first octet is a set of options. */
-	e.options.tls = (data[0] & 1) != 0 ? PB_IMAP_TLS_STARTTLS
+	e.upstream_tls = (data[0] & 1) != 0 ? PB_IMAP_TLS_STARTTLS
 					   : PB_IMAP_TLS_IMPLICIT;
 	e.options.lock = (data[0] & 2) != 0;
 	e.options.mark_seen = (data[0] & 4) != 0;
 	if ((data[0] & 8) != 0)
-		e.client_tls = PB_POP3_TLS_OFFERED;
+		e.door.tls = PB_POP3_TLS_OFFERED;
 	if ((data[0] & 16) != 0)
-		e.client_tls = (data[0] & 8) != 0 ? PB_POP3_TLS_ACTIVE
+		e.door.tls = (data[0] & 8) != 0 ? PB_POP3_TLS_ACTIVE
 						  : PB_POP3_TLS_REQUIRED;
 	e.hold_ms = (data[0] & 32) != 0 ? 15000 : 0;
+	if ((data[0] & 64) != 0) {
+		e.who_waits = e.door.apop = e.door.xclient = true;
+		e.door.mechanisms = pb_sasl_names(
+		    PB_SASL_SET(PB_SASL_MECHANISMS) - 1, names);
+	}
 	pb_slice_skip(&in, 1);
 	pbt_edge_start(&e);
 	while (in.len > 0 && !e.ended) {

@@ -5,7 +5,7 @@
  * An IMAP server says anything to the client machine; the first octet decides
  * how it is cut.  With 0 the client asks for STARTTLS: then the cuts count,
  * because octets behind the OK of STARTTLS are an attack, and the traces of
- * two ways to cut may differ.
+ * two ways to cut may differ.  With 1 it logs in by a bearer token.
  */
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -18,6 +18,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	pb_slice_skip(&in, 1);
 	if (data[0] == 0)
 		pbt_lines(&pbt_client_starttls, in, &trace);
+	else if (data[0] == 1)
+		pbt_random_splits(&pbt_client_token, in, data[0], &trace);
 	else
 		pbt_random_splits(&pbt_client, in, data[0], &trace);
 	pb_buffer_fini(&trace);

@@ -2,8 +2,8 @@
 #include "support/trace.h"
 
 /*
- * A POP3 client says anything: the first octet decides how it is cut, the rest
- * are its lines.  Replies are well formed (checked by the trace), and the same
+ * A POP3 client says anything: the first octet decides how it is cut, and from
+ * 128 on there are APOP and XCLIENT; the rest are its lines.  Replies are well formed (checked by the trace), and the same
  * however the lines are cut.
  */
 int
@@ -15,7 +15,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 1)
 		return 0;
 	pb_slice_skip(&in, 1);
-	pbt_random_splits(&pbt_session, in, data[0], &trace);
+	pbt_random_splits(data[0] < 128 ? &pbt_session : &pbt_session_all, in,
+	    data[0], &trace);
 	pb_buffer_fini(&trace);
 	return 0;
 }

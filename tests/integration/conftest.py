@@ -3,8 +3,11 @@
 POPBRIDGE names the binary under test (default: build/asan/popbridge).
 """
 
+import base64
+import contextlib
 import itertools
 import os
+import secrets
 import sys
 import time
 
@@ -18,10 +21,15 @@ import proxy  # noqa: E402
 import sandbox  # noqa: E402
 from pop3client import Pop3  # noqa: E402
 
-PASSWORD = "geheim123"
+# Another one in each run: where it turns up, it has leaked.
+PASSWORD = "geheim-" + secrets.token_hex(8)
 SANITIZER_WORDS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer",
                    "WARNING: ThreadSanitizer", "runtime error:")
 
+
+# As it is, in base64 behind any number of octets, and in hexadecimal.
+FORMS = [PASSWORD.encode(), PASSWORD.encode().hex().encode()] + [
+    base64.b64encode(b"x" * n + PASSWORD.encode())[4:-4] for n in range(3)]
 
 DEADLINE = 60
 
@@ -85,8 +93,17 @@ def account(dovecot, new_account):
     return new_account(dovecot)
 
 
-@pytest.fixture
-def start_bridge(binary):
+def proc(pid, name):
+    """What /proc says of a process, as octets; nothing when it has ended."""
+    try:
+        with open("/proc/%d/%s" % (pid, name), "rb") as f:
+            return f.read()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
+@contextlib.contextmanager
+def bridges(binary):
     """Starts popbridge processes that must end well, with a clean log."""
     started = []
 
@@ -98,22 +115,50 @@ def start_bridge(binary):
     yield start
     problems = []
     for bridge in started:
+        seen = [proc(bridge.process.pid, name)
+                for name in ("cmdline", "environ")]
         status = bridge.stop()
         log = bridge.log()
+        for name in os.listdir(bridge.directory):
+            with open(os.path.join(bridge.directory, name), "rb") as f:
+                seen.append(f.read())
         sys.stderr.write("--- popbridge wrote:\n" + log)
         if status != 0:
             problems.append("popbridge ended with status %s" % status)
         problems += [word for word in SANITIZER_WORDS if word in log]
-        if PASSWORD in log:
-            problems.append("there is a password in the log")
+        if any(form in text for form in FORMS for text in seen):
+            problems.append("there is a password where none should be")
         bridge.close()
     assert not problems
+
+
+@pytest.fixture
+def start_bridge(binary):
+    with bridges(binary) as start:
+        yield start
 
 
 @pytest.fixture
 def bridge(start_bridge, dovecot):
     """popbridge in front of the standard Dovecot."""
     return start_bridge(plain(dovecot))
+
+
+@pytest.fixture
+def start_front():
+    """Starts programs that stand in front of a server (fronts.py)."""
+    started = []
+
+    def start(kind, where, *args, **keywords):
+        front = kind(where, *args, **keywords)
+        started.append(front)
+        return front
+
+    yield start
+    for front in started:
+        sys.stderr.write("--- %s wrote:\n%s" % (
+            type(front).__name__, front.log()))
+        front.stop()
 
 
 @pytest.fixture

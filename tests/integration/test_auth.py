@@ -182,8 +182,9 @@ def test_what_no_server_takes_is_not_sent(bridge, account, connect, bad):
 def test_bare_auth_lists_the_mechanisms(bridge, connect):
     client = connect(bridge)
     client.greeting()
-    assert client.multi("AUTH") == b"PLAIN\r\nLOGIN\r\n"
-    assert b"\r\nSASL PLAIN LOGIN\r\n" in client.multi("CAPA")
+    assert (client.multi("AUTH") ==
+            b"PLAIN\r\nLOGIN\r\nXOAUTH2\r\nOAUTHBEARER\r\n")
+    assert b"\r\nSASL PLAIN LOGIN XOAUTH2 OAUTHBEARER\r\n" in client.multi("CAPA")
     assert client.cmd("AUTH LOGIN") == b"+ VXNlcm5hbWU6"
     client.err("*")
     client.err("AUTH SCRAM-SHA-256 =")
@@ -209,7 +210,7 @@ def test_a_hundred_thousand_cancelled_logins_leave_nothing(
             client.send(b"AUTH\r\nAUTH PLAIN\r\n*\r\n" * 100)
             for _ in range(100):
                 assert client.line().startswith(b"+OK")
-                assert client.payload() == b"PLAIN\r\nLOGIN\r\n"
+                assert b"PLAIN\r\nLOGIN\r\n" in client.payload()
                 assert client.line() == b"+ "
                 assert client.line() == b"-ERR login cancelled"
 

@@ -127,11 +127,14 @@ class Lmtp(socketserver.TCPServer):
 
 
 class Client:
-    """A client that remembers what it has seen, with one account."""
+    """A client that remembers what it has seen, with one account.  settings
+    take the place of the defaults in its configuration; options are those of
+    its command line."""
 
     extra = ""
+    options = ()
 
-    def __init__(self, home, bridge, account, lmtp, delete=False):
+    def __init__(self, home, bridge, account, lmtp, delete=False, **settings):
         self.home = home
         self.lmtp = lmtp
         self.maildir = home.path + "/mail"
@@ -140,7 +143,8 @@ class Client:
         self.rc = home.write("rc", self.config.format(
             port=bridge.port, user=account.name, password=account.password,
             home=home.path, maildir=self.maildir, extra=self.extra,
-            keep=self.keep[not delete], lmtp=lmtp.server_address[1]))
+            keep=self.keep[not delete], lmtp=lmtp.server_address[1],
+            **dict(self.defaults, **settings)))
 
     def mail(self):
         """What it has stored so far."""
@@ -153,12 +157,14 @@ class Client:
 
 class Fetchmail(Client):
     keep = ("no keep", "keep")
+    defaults = {"protocol": "pop3", "tls": "sslproto ''"}
     nothing_new = b"%d messages (%d seen) for"
     config = """
         set no bouncemail
-        poll 127.0.0.1 service {port} protocol pop3 uidl no dns timeout 30
+        poll 127.0.0.1 service {port} protocol {protocol} uidl no dns
+            timeout 30
             user "{user}" password "{password}"
-            {keep} no fetchall no rewrite sslproto '' {extra}
+            {keep} no fetchall no rewrite {tls} {extra}
             mda "sh -c 'cat >{maildir}/new/$$'"
         """
 
@@ -166,7 +172,8 @@ class Fetchmail(Client):
         # 1: there was nothing to fetch.
         return self.home.run(
             "fetchmail", "-f", self.rc, "--nosyslog", "--invisible",
-            "--pidfile", self.home.path + "/pid", good=(0 if new else 1,))
+            "--pidfile", self.home.path + "/pid", *self.options,
+            good=(0 if new else 1,))
 
 
 class FetchmailFastUidl(Fetchmail):
@@ -177,13 +184,14 @@ class FetchmailFastUidl(Fetchmail):
 
 class Mpop(Client):
     keep = ("off", "on")
+    defaults = {"tls": "tls off", "auth": "user"}
     nothing_new = b"new: no messages, total: %d messages"
     config = """
         account default
         host 127.0.0.1
         port {port}
-        tls off
-        auth user
+        {tls}
+        auth {auth}
         user {user}
         password {password}
         keep {keep}
@@ -194,7 +202,7 @@ class Mpop(Client):
         """
 
     def poll(self, new):
-        return self.home.run("mpop", "-C", self.rc)
+        return self.home.run("mpop", "-C", self.rc, *self.options)
 
 
 class MpopWithoutPipelining(Mpop):
@@ -206,15 +214,17 @@ class Getmail(Client):
     it misses when that ends early, and then it waits for its time-out."""
 
     keep = ("true", "false")
+    defaults = {"retriever": "SimplePOP3Retriever", "more": ""}
     nothing_new = b"0 messages (0 bytes) retrieved, %d skipped"
     config = """
 [retriever]
-type = SimplePOP3Retriever
+type = {retriever}
 server = 127.0.0.1
 port = {port}
 username = {user}
 password = {password}
 timeout = 30
+{more}
 [destination]
 type = MDA_lmtp
 host = 127.0.0.1

@@ -86,7 +86,7 @@ def test_the_textbook_session(dovecot, bridge, connect):
     client = connect(bridge)
     client.greeting()
     client.ok("USER max.mustermann")
-    client.ok("PASS geheim123")
+    client.ok("PASS " + PASSWORD)
     assert client.cmd("STAT") == b"+OK 2 320"
     assert client.multi("LIST") == b"1 120\r\n2 200\r\n"
     assert client.cmd("RETR 1") == b"+OK 120 octets"
@@ -218,7 +218,8 @@ def test_capabilities_are_true_in_both_states(bridge, account, connect):
 
     client = connect(bridge)
     client.greeting()
-    assert capabilities() == COMMON_CAPA | {b"SASL PLAIN LOGIN"}
+    assert capabilities() == COMMON_CAPA | {
+        b"SASL PLAIN LOGIN XOAUTH2 OAUTHBEARER"}
     client.ok("USER " + account.name)
     client.ok("PASS " + PASSWORD)
     assert capabilities() == COMMON_CAPA
@@ -995,9 +996,44 @@ def test_check_judges_a_file(binary, config):
     assert bad.returncode == 78 and "/nonexistent/file" in bad.stderr
 
 
+def test_check_gives_hints_of_the_presets_that_are_used(binary, config):
+    file = config('route "apple" {\n\tpreset = icloud\n}\n')
+    done = run(binary, "check", "-c", file)
+    assert done.returncode == 0 and not done.stderr
+    assert file + ":2: hint: preset icloud: " in done.stdout
+
+
+def test_check_warns_of_secrets_that_everybody_can_read(binary, config,
+                                                        tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("secret\n")
+    file = config('accounts = "/a"\naccounts-key = "%s"\n'
+                  'route r {\nidentity = accounts\nupstream = "imaps://h"\n'
+                  'master-user = m\nmaster-password-file = "%s"\n}\n'
+                  % (secret, secret))
+    for mode, warned in (0o600, False), (0o644, True):
+        secret.chmod(mode)
+        done = run(binary, "check", "-c", file)
+        for place in ":2: warning: accounts-key", ":7: warning: master-pass":
+            assert (file + place in done.stderr) == warned
+
+
+def test_an_option_of_sections_is_not_one_of_the_command_line(binary):
+    done = run(binary, "serve", "--allow", "::/0")
+    assert done.returncode == 64
+    assert "--allow: it belongs into a listener" in done.stderr
+
+
+def test_presets_are_shown(binary):
+    done = run(binary, "presets")
+    assert done.returncode == 0
+    assert '\ngmail\n\tupstream = "imaps://imap.gmail.com"\n' in \
+        "\n" + done.stdout
+
+
 @pytest.mark.parametrize("args", [
     (), ("nonsense",), ("serve", "--nonsense"), ("serve", "--workers"),
-    ("check",), ("serve", "stray"), ("check", "-c")])
+    ("check",), ("serve", "stray"), ("check", "-c"), ("presets", "stray")])
 def test_wrong_usage(args, binary):
     done = run(binary, *args)
     assert done.returncode == 64
@@ -1028,7 +1064,8 @@ def test_a_port_in_use(binary, config):
 
 
 @pytest.mark.parametrize("args", [("--version",), ("--help",),
-                                  ("serve", "--help"), ("check", "--help")])
+                                  ("serve", "--help"), ("check", "--help"),
+                                  ("presets", "--help")])
 def test_help_and_version(args, binary):
     done = run(binary, *args)
     assert done.returncode == 0

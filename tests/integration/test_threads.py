@@ -18,15 +18,17 @@ COMMANDS = (b"RETR %d\r\n", b"TOP %d 3\r\n", b"UIDL %d\r\n",
 
 def misbehave(bridge, user, rng):
     """One session that ends in one of the ways that sessions end."""
-    # From many addresses, so that wrong passwords do not slow them all down.
+    # From many addresses and by many names, so that wrong passwords do not
+    # slow them all down.
     source = "127.0.%d.%d" % (rng.randrange(1, 250), rng.randrange(1, 250))
     with socket.create_connection((bridge.host, bridge.port), 60,
                                   (source, 0)) as s:
         stream = s.makefile("rb")
         stream.readline()
-        password = rng.choice((user.password, user.password, "wrong"))
+        name = rng.choice((user.name, user.name,
+                           "guess%d" % rng.randrange(10 ** 9)))
         s.sendall(b"USER %s\r\nPASS %s\r\n" % (
-            user.name.encode(), password.encode()))
+            name.encode(), user.password.encode()))
         stream.readline()
         if not stream.readline().startswith(b"+OK"):
             return

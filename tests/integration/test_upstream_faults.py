@@ -71,11 +71,11 @@ class Rig:
     def refused(self, code):
         """A login that fails with this code; the session goes on.
 
-        Each has a password and an address of its own: popbridge remembers
-        what the server has refused, and slows down who guesses."""
+        Each has a name and an address of its own: popbridge remembers what
+        the server has refused, and slows down who guesses."""
         self.refusals += 1
         client = self.client("127.0.1.%d" % self.refusals)
-        client.ok("USER " + USER)
+        client.ok("USER %s-%d" % (USER, self.refusals))
         reply = client.err("PASS %s-%d" % (PASSWORD, self.refusals), code)
         client.multi("CAPA")
         client.err("STAT")

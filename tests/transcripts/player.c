@@ -38,6 +38,7 @@ struct player {
 	unsigned drops;			/* that were expected so far */
 	bool end_expected;
 	char mailbox[100];
+	char mechanisms[100];
 	struct variable variables[VARIABLES_MAX];
 	size_t n_variables;
 };
@@ -234,21 +235,41 @@ duration(const struct player *p, const char *text)
 	failed(p, "a time is a number and ms, s or m");
 }
 
+/* With commas between, where the client sees blanks. */
+static void
+mechanisms(struct player *p, const char *list)
+{
+	char *c;
+
+	snprintf(p->mechanisms, sizeof(p->mechanisms), "%s", list);
+	for (c = p->mechanisms; *c != '\0'; c++)
+		*c = *c == ',' ? ' ' : *c;
+	p->edge.door.mechanisms = p->mechanisms;
+}
+
 static void
 option(struct player *p, const char *word)
 {
 	struct pb_bridge_options *o = &p->edge.options;
 
 	if (strcmp(word, "starttls") == 0)
-		o->tls = PB_IMAP_TLS_STARTTLS;
+		p->edge.upstream_tls = PB_IMAP_TLS_STARTTLS;
 	else if (strcmp(word, "plain") == 0)
-		o->tls = PB_IMAP_TLS_NONE;
+		p->edge.upstream_tls = PB_IMAP_TLS_NONE;
 	else if (strcmp(word, "client-tls=offered") == 0)
-		p->edge.client_tls = PB_POP3_TLS_OFFERED;
+		p->edge.door.tls = PB_POP3_TLS_OFFERED;
 	else if (strcmp(word, "client-tls=required") == 0)
-		p->edge.client_tls = PB_POP3_TLS_REQUIRED;
+		p->edge.door.tls = PB_POP3_TLS_REQUIRED;
 	else if (strcmp(word, "client-tls=active") == 0)
-		p->edge.client_tls = PB_POP3_TLS_ACTIVE;
+		p->edge.door.tls = PB_POP3_TLS_ACTIVE;
+	else if (strcmp(word, "who") == 0)
+		p->edge.who_waits = true;
+	else if (strcmp(word, "apop") == 0)
+		p->edge.door.apop = true;
+	else if (strcmp(word, "xclient") == 0)
+		p->edge.door.xclient = true;
+	else if (strncmp(word, "auth=", 5) == 0)
+		mechanisms(p, word + 5);
 	else if (strcmp(word, "lock") == 0)
 		o->lock = true;
 	else if (strcmp(word, "mark-seen") == 0)
@@ -317,6 +338,26 @@ observe(struct player *p, const char *event)
 	return true;
 }
 
+/* "who is USER PASSWORD", "who refused", "who fault" */
+static void
+answer_who(struct player *p, const char *answer)
+{
+	struct pbt_edge *e = &p->edge;
+	char user[64];
+	char password[64];
+
+	if (!e->who_asked)
+		failed(p, "nobody asked who the client is");
+	if (strcmp(answer, "refused") == 0)
+		pbt_edge_is_unknown(e, PB_ERROR_AUTH, "wrong password");
+	else if (strcmp(answer, "fault") == 0)
+		pbt_edge_is_unknown(e, PB_ERROR_TEMPORARY, "no accounts");
+	else if (sscanf(answer, "is %63s %63s", user, password) == 2)
+		pbt_edge_is(e, user, password);
+	else
+		failed(p, "who is it, then?");
+}
+
 static bool
 answer_action(struct player *p, const char *event)
 {
@@ -341,6 +382,12 @@ answer_action(struct player *p, const char *event)
 		if (!e->client_tls_asked)
 			failed(p, "no TLS with the client was asked for");
 		pbt_edge_client_secured(e);
+	} else if (strncmp(event, "who ", 4) == 0) {
+		answer_who(p, event + 4);
+	} else if (strncmp(event, "xclient ", 8) == 0) {
+		if (!e->introduction_asked)
+			failed(p, "no XCLIENT is to be judged");
+		pbt_edge_introduced(e, strcmp(event, "xclient good") == 0);
 	} else if (strncmp(event, "lock ", 5) == 0) {
 		if (!e->lock_asked)
 			failed(p, "no lock was asked for");
@@ -529,6 +576,8 @@ letter_of(struct pb_slice event)
 		{ "upstream secured", 'S' }, { "upstream eof", 'X' },
 		{ "lock granted", 'L' }, { "lock", 'l' },
 		{ "client secured", 'Z' },
+		{ "who is", 'I' }, { "who", 'i' },
+		{ "xclient good", 'A' }, { "xclient", 'a' },
 		{ "client eof", 'E' }, { "client gone", 'G' },
 		{ "client stops", 'P' }, { "client reads", 'R' },
 		{ "clock", 'T' }, { "drain", 'D' },
@@ -561,6 +610,9 @@ options_of(struct pb_slice event)
 		set |= 8 | 16;
 	if (memmem(event.data, event.len, "hold", 4) != NULL)
 		set |= 32;
+	if (memmem(event.data, event.len, " who", 4) != NULL ||
+	    memmem(event.data, event.len, "xclient", 7) != NULL)
+		set |= 64;
 	return set;
 }
 

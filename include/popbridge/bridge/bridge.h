@@ -11,7 +11,9 @@
 #include "popbridge/bridge/maildrop.h"
 #include "popbridge/bridge/retrieval.h"
 #include "popbridge/imap/client.h"
+#include "popbridge/pop3/reply.h"
 #include "popbridge/pop3/session.h"
+#include "popbridge/pop3/xclient.h"
 #include "popbridge/sasl/server.h"
 
 /*
@@ -37,14 +39,17 @@
 /* Most octets of a chunk that are taken from upstream in one step. */
 #define PB_BRIDGE_CHUNK_MAX (16 * 1024)
 
+/* A time stamp of APOP (RFC 1939, section 7), "<...>" and NUL. */
+#define PB_BRIDGE_STAMP_SIZE 96
+
 /* Listings that fail because the mailbox changed meanwhile. */
 #define PB_BRIDGE_LISTINGS_MAX 3
 
+/* How a user's sessions are served; those of one route have the same. */
 struct pb_bridge_options {
 	const char *mailbox;
-	enum pb_imap_tls tls;
 	bool mark_seen;		/* \Seen at QUIT on what was retrieved */
-	bool lock;		/* ask for the maildrop's lock */
+	bool lock;		/* ask for the maildrop before it is opened */
 	uint64_t idle_ms;	/* autologout (RFC 1939, section 3) */
 	uint64_t upstream_ms;	/* for each answer of the server */
 	uint64_t connect_ms;	/* until there is a connection, TLS included */
@@ -53,9 +58,55 @@ struct pb_bridge_options {
 	uint64_t login_ms;	/* from the beginning to a right password */
 };
 
+/* What the client finds, and what the edge has for it. */
+struct pb_bridge_door {
+	enum pb_pop3_tls tls;
+	const char *mechanisms;	/* of AUTH, a blank between; borrowed */
+	/* Random printable text without comma, for challenges; borrowed. */
+	const char *nonce;
+	bool apop;		/* the greeting carries a time stamp */
+	bool xclient;		/* it may say for whom it speaks */
+};
+
+/* How the client shows that it is who it says it is. */
+enum pb_bridge_proof {
+	PB_BRIDGE_PROOF_PASSWORD,
+	PB_BRIDGE_PROOF_TOKEN,		/* OAuth's, a bearer token */
+	PB_BRIDGE_PROOF_CRAM_MD5,	/* a digest over challenge, in hex */
+	PB_BRIDGE_PROOF_APOP,		/* the same */
+	PB_BRIDGE_PROOF_SCRAM,		/* it has shown it already */
+	PB_BRIDGE_PROOF_CERTIFICATE,	/* the handshake has */
+};
+
+/* All of it borrowed from the bridge, until the next call. */
+struct pb_bridge_claim {
+	enum pb_bridge_proof proof;
+	struct pb_slice user;		/* empty when the certificate says it */
+	struct pb_slice authzid;	/* empty: for nobody else */
+	struct pb_slice secret;		/* password, token or digest */
+	struct pb_slice challenge;
+};
+
+/* Who a client is at the IMAP server. */
+struct pb_bridge_identity {
+	struct pb_secret user;		/* own; so are these: */
+	struct pb_secret password;	/* or a bearer token */
+	struct pb_secret authzid;	/* empty for none */
+	enum pb_imap_auth auth;
+	/*
+	 * The credential is not the client's own: when the server refuses it,
+	 * that is nothing the client could mend.
+	 */
+	bool ours;
+	const struct pb_bridge_options *options;	/* borrowed */
+};
+
+void pb_bridge_identity_clear(struct pb_bridge_identity *identity);
+
 enum pb_bridge_state {
 	PB_BRIDGE_COMMAND,	/* the client's turn */
 	PB_BRIDGE_SECURING,	/* TLS with the client */
+	PB_BRIDGE_IDENTIFYING,	/* who is it, and where to */
 	PB_BRIDGE_CONNECTING,
 	PB_BRIDGE_LOGIN,
 	PB_BRIDGE_HOLDING,	/* a refusal is held back */
@@ -70,6 +121,9 @@ enum pb_bridge_state {
 /* What the edge has to do; each is handed out once. */
 enum pb_bridge_action {
 	PB_BRIDGE_NOTHING,
+	PB_BRIDGE_INTRODUCE,	/* XCLIENT has said an address; then _introduced */
+	PB_BRIDGE_FIND_KEYS,	/* SCRAM's, of _claim's user; then _keys, */
+	PB_BRIDGE_IDENTIFY,	/* _claim; then _identified, or _unknown */
 	PB_BRIDGE_CONNECT,	/* then _connected or _upstream_lost */
 	PB_BRIDGE_STARTTLS,	/* then _secured or _upstream_lost */
 	PB_BRIDGE_LOCK,		/* then _locked */
@@ -97,9 +151,17 @@ struct pb_bridge {
 	struct pb_pop3_session pop3;
 	struct pb_buffer client_out;
 	struct pb_imap_client *imap;	/* borrowed; NULL when not connected */
+	const char *nonce;		/* borrowed: the door's */
+	unsigned challenges;		/* made of it so far */
+	char stamp[PB_BRIDGE_STAMP_SIZE]; /* of APOP, or "" */
 	struct pb_sasl_server sasl;	/* an AUTH under way */
-	struct pb_secret password;	/* between PASS and the connection */
+	bool refusing;			/* AUTH: it takes one more response */
+	enum pb_bridge_proof proof;
+	struct pb_secret secret;	/* between a claim and its judgement */
 	struct pb_secret authzid;	/* of AUTH; empty for none */
+	struct pb_bridge_identity identity;
+	char client_address[PB_POP3_ADDRESS_SIZE]; /* of XCLIENT */
+	unsigned client_port;		/* the same */
 	struct pb_maildrop maildrop;
 	struct pb_retrieval retrieval;
 	struct pb_commit commit;
@@ -114,6 +176,7 @@ struct pb_bridge {
 	unsigned actions;		/* set of enum pb_bridge_action */
 	bool authenticated;		/* the server took a password */
 	uint64_t login_until;		/* the time for that */
+	enum pb_pop3_reply held;	/* HOLDING: what is said then */
 	uint64_t hold_until;		/* HOLDING; UINT64_MAX: not known */
 	uint64_t now;
 	uint64_t client_at;		/* its last command or progress */
@@ -122,20 +185,21 @@ struct pb_bridge {
 	struct pb_bridge_stats stats;
 };
 
-/* The greeting is in client_out at once. */
 void pb_bridge_init(struct pb_bridge *b,
 		    const struct pb_bridge_options *options, const char *id,
 		    const char *peer, uint64_t now);
 void pb_bridge_fini(struct pb_bridge *b);
 
 /*
- * How the client's connection stands to TLS, right after _init: offered or
- * required by STLS, or active.  Active means that the edge does a handshake
- * first, before anything is sent, and then calls _client_secured.
+ * Let the client in; the greeting is in client_out at once.  TLS active means
+ * that the edge does a handshake first, before anything is sent, and then calls
+ * _client_secured.
  */
-void pb_bridge_client_tls(struct pb_bridge *b, enum pb_pop3_tls tls);
-/* A handshake with the client is done. */
-void pb_bridge_client_secured(struct pb_bridge *b, uint64_t now);
+void pb_bridge_greet(struct pb_bridge *b, const struct pb_bridge_door *door,
+		     uint64_t now);
+/* A handshake with the client is done; what the door offers behind it. */
+void pb_bridge_client_secured(struct pb_bridge *b, const char *mechanisms,
+			      uint64_t now);
 
 /*
  * Octets of the client, of the server.  Taken from the front of *in while
@@ -159,10 +223,22 @@ void pb_bridge_client_gone(struct pb_bridge *b, uint64_t now);
 void pb_bridge_client_flow(struct pb_bridge *b, size_t unsent, uint64_t now);
 
 /* Answers to actions. */
+/* The address of XCLIENT is known, and may come in or not. */
+void pb_bridge_introduced(struct pb_bridge *b, bool accepted, uint64_t now);
+void pb_bridge_keys(struct pb_bridge *b, const struct pb_sasl_keys *keys,
+		    uint64_t now);
+/* *identity is moved from. */
+void pb_bridge_identified(struct pb_bridge *b,
+			  struct pb_bridge_identity *identity, uint64_t now);
+/* It is not who it says it is, or that cannot be found out. */
+void pb_bridge_unknown(struct pb_bridge *b, const struct pb_error *why,
+		       uint64_t now);
 void pb_bridge_connected(struct pb_bridge *b, struct pb_imap_client *imap,
 			 uint64_t now);
 void pb_bridge_secured(struct pb_bridge *b, uint64_t now);
-void pb_bridge_locked(struct pb_bridge *b, bool granted, uint64_t now);
+/* The maildrop is this session's; or why not. */
+void pb_bridge_locked(struct pb_bridge *b, const struct pb_error *why,
+		      uint64_t now);
 /* Hold the refusal back for so long; with 0 it is said at once. */
 void pb_bridge_hold(struct pb_bridge *b, uint64_t ms, uint64_t now);
 /* The connection, or the attempt at one, is over.  imap is not used again. */
@@ -180,6 +256,11 @@ void pb_bridge_run(struct pb_bridge *b, uint64_t now);
 uint64_t pb_bridge_deadline(const struct pb_bridge *b);
 
 enum pb_bridge_action pb_bridge_next_action(struct pb_bridge *b);
+
+/* What IDENTIFY and FIND_KEYS are about. */
+struct pb_bridge_claim pb_bridge_claim(const struct pb_bridge *b);
+/* The certificate has said who it is; before _identified or _unknown. */
+void pb_bridge_name(struct pb_bridge *b, struct pb_slice user);
 
 /* The login name; "" before USER or AUTH. */
 struct pb_slice pb_bridge_user(const struct pb_bridge *b);

@@ -19,8 +19,8 @@
  * events out; commands in, octets for the server out.
  *
  * From the greeting to the login it acts by itself: it asks for the
- * capabilities, upgrades to TLS where that was asked for, authenticates with
- * the best way the server offers.  From PB_IMAP_EVENT_READY on, commands are
+ * capabilities, upgrades to TLS where that was asked for, authenticates in the
+ * way that was asked for or the best that the server offers.  From PB_IMAP_EVENT_READY on, commands are
  * pipelined: each call queues one, each ends in one PB_IMAP_EVENT_DONE.
  * Commands name messages by UID only, so that no expunge can shift them.
  *
@@ -40,6 +40,16 @@ enum pb_imap_tls {
 	PB_IMAP_TLS_IMPLICIT,	/* the octets come out of TLS already */
 	PB_IMAP_TLS_STARTTLS,	/* required: no login without */
 	PB_IMAP_TLS_NONE,
+};
+
+/* How to log in. */
+enum pb_imap_auth {
+	PB_IMAP_AUTH_AUTO,	/* PLAIN when it is offered, else LOGIN */
+	PB_IMAP_AUTH_PLAIN,	/* AUTHENTICATE PLAIN (RFC 4616) */
+	PB_IMAP_AUTH_LOGIN,	/* the LOGIN command */
+	PB_IMAP_AUTH_XOAUTH2,
+	PB_IMAP_AUTH_OAUTHBEARER, /* RFC 7628 */
+	PB_IMAP_AUTH_TOKEN,	/* of these two what is offered, XOAUTH2 first */
 };
 
 enum pb_imap_state {
@@ -131,6 +141,9 @@ struct pb_imap_client {
 	uint32_t uidvalidity;
 	unsigned refused;		/* responses that did not parse */
 	unsigned dropped;		/* responses that the gate stopped */
+	enum pb_imap_auth auth;		/* as asked for */
+	enum pb_imap_auth way;		/* what is done; no AUTO, no TOKEN */
+	bool dismissed;			/* it has said why it takes no token */
 	unsigned login_piece;		/* of a LOGIN with literals */
 	uint64_t commands;		/* sent so far, for the summary */
 	struct pb_imap_command *streaming; /* into queue, or NULL */
@@ -155,6 +168,12 @@ void pb_imap_client_fini(struct pb_imap_client *c);
 enum pb_status pb_imap_client_login(struct pb_imap_client *c,
 				    struct pb_slice user,
 				    struct pb_secret *password) PB_MUST_CHECK;
+/*
+ * How to log in, before the first octet is fed; AUTO without this.  For the
+ * ways of a token, the password of pb_imap_client_login is the bearer token.
+ */
+void pb_imap_client_authenticate_by(struct pb_imap_client *c,
+				    enum pb_imap_auth how);
 /*
  * The user acts for somebody else (RFC 4616, authorization identity): before
  * the first octet is fed.  A server that cannot be told so refuses the login.

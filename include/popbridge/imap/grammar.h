@@ -31,6 +31,9 @@ enum pb_imap_capability {
 	PB_IMAP_CAP_ID = 1 << 7,
 	PB_IMAP_CAP_LITERAL_PLUS = 1 << 8,
 	PB_IMAP_CAP_LITERAL_MINUS = 1 << 9,
+	PB_IMAP_CAP_AUTH_LOGIN = 1 << 10,
+	PB_IMAP_CAP_AUTH_XOAUTH2 = 1 << 11,
+	PB_IMAP_CAP_AUTH_OAUTHBEARER = 1 << 12,
 };
 
 enum pb_imap_data_type {

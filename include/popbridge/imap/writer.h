@@ -66,22 +66,44 @@ enum pb_status pb_imap_write_login_literal(struct pb_buffer *out,
 					   struct pb_slice pass,
 					   bool synchronising) PB_MUST_CHECK;
 
+enum pb_imap_sasl {
+	PB_IMAP_SASL_PLAIN,		/* RFC 4616 */
+	PB_IMAP_SASL_XOAUTH2,		/* Google's and Microsoft's */
+	PB_IMAP_SASL_OAUTHBEARER,	/* RFC 7628 */
+};
+
+const char *pb_imap_sasl_name(enum pb_imap_sasl mechanism);
+
+/* What AUTHENTICATE says; all of it borrowed. */
+struct pb_imap_credential {
+	enum pb_imap_sasl mechanism;
+	struct pb_slice authzid;	/* PLAIN; empty for none */
+	struct pb_slice user;
+	/* a password, or a token; with a token no control octet in it or in
+	   user, because 0x01 separates them */
+	struct pb_slice secret;
+};
+
 /*
- * AUTHENTICATE PLAIN (RFC 4616), with the initial response (RFC 4959) or
- * without; then pb_imap_write_plain answers the server's "+".  An empty authzid
- * is none.
+ * AUTHENTICATE, with the initial response (RFC 4959) or without; then
+ * pb_imap_write_message answers the server's "+".
  */
-enum pb_status pb_imap_write_authenticate_plain(struct pb_imap_writer *w,
-						struct pb_buffer *out,
-						const char *tag, bool initial,
-						struct pb_slice authzid,
-						struct pb_slice user,
-						struct pb_slice pass)
+enum pb_status
+pb_imap_write_authenticate(struct pb_imap_writer *w, struct pb_buffer *out,
+			   const char *tag, bool initial,
+			   const struct pb_imap_credential *credential)
     PB_MUST_CHECK;
-enum pb_status pb_imap_write_plain(struct pb_buffer *out,
-				   struct pb_slice authzid,
-				   struct pb_slice user,
-				   struct pb_slice pass) PB_MUST_CHECK;
+enum pb_status
+pb_imap_write_message(struct pb_buffer *out,
+		      const struct pb_imap_credential *credential)
+    PB_MUST_CHECK;
+/*
+ * A server that refuses a token says why by one more "+", and goes on to its NO
+ * when that is answered.
+ */
+enum pb_status pb_imap_write_dismissal(struct pb_buffer *out,
+				       enum pb_imap_sasl mechanism)
+    PB_MUST_CHECK;
 
 enum pb_status pb_imap_write_select(struct pb_imap_writer *w,
 				    struct pb_buffer *out, const char *tag,

@@ -5,7 +5,6 @@
 #include <uv.h>
 
 #include "popbridge/service/limits.h"
-#include "popbridge/service/url.h"
 
 /*
  * One POP3 client at the edge: its stream, the upstream it is served from, and
@@ -20,7 +19,9 @@ struct pb_session;
 /* A client at the door. */
 struct pb_session_guest {
 	int fd;			/* connected */
-	enum pb_url_tls tls;	/* what the listener's URL asks for */
+	size_t listener;	/* its number in the configuration */
+	uint8_t address[16];	/* of who connects; IPv4 as ::ffff:192.0.2.1 */
+	uint16_t port;
 	struct pb_limits_visit visit;
 };
 

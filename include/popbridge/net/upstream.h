@@ -38,11 +38,13 @@ struct pb_upstream_loop {
 struct pb_upstream;
 
 /*
- * Begin.  `ready` comes when the state has changed and when octets have come
+ * Begin.  `domain` is NULL, or the domain that the server was discovered for,
+ * whose name its certificate may carry.  `ready` comes when the state has changed and when octets have come
  * or gone, from the loop and never from inside this call.  NULL: no memory.
  */
 struct pb_upstream *pb_upstream_open(const struct pb_upstream_loop *loop,
 				     const struct pb_url *url,
+				     const char *domain,
 				     struct pb_tls_context *tls,
 				     uint64_t attempt_ms,
 				     void (*ready)(void *owner), void *owner);

@@ -26,8 +26,11 @@ struct pb_worker_options {
 	struct pb_locks *locks;		/* borrowed; outlives the worker */
 	struct pb_limits *limits;	/* the same */
 	struct pb_snapshot *snapshot;	/* a reference is taken */
-	const int *sockets;		/* bound; the worker's from here on */
-	const struct pb_url *urls;	/* of the sockets; for the call */
+	/*
+	 * Bound, in the order of the configuration's listeners, of which every
+	 * snapshot to come has as many.  The worker's from here on.
+	 */
+	const int *sockets;
 	size_t n_sockets;
 	/* Any worker's session has to end (lock = takeover); any thread. */
 	void (*evict)(void *owner, uint64_t session_id);

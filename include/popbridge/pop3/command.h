@@ -15,8 +15,8 @@
  */
 
 /*
- * Longest line a client may send, CR LF included (RFC 2449, section 4); AUTH has
- * a limit of its own, see session.h.
+ * Longest line a client may send, CR LF included (RFC 2449, section 4); AUTH and
+ * XCLIENT have limits of their own, see session.h.
  */
 #define PB_POP3_LINE_MAX 255
 
@@ -28,6 +28,7 @@ enum pb_pop3_state {
 };
 
 enum pb_pop3_verb {
+	PB_POP3_APOP,
 	PB_POP3_AUTH,
 	PB_POP3_CAPA,
 	PB_POP3_DELE,
@@ -43,6 +44,7 @@ enum pb_pop3_verb {
 	PB_POP3_TOP,
 	PB_POP3_UIDL,
 	PB_POP3_USER,
+	PB_POP3_XCLIENT,	/* Dovecot's: whom a proxy stands for */
 	PB_POP3_VERBS	/* how many there are */
 };
 
@@ -50,6 +52,7 @@ enum pb_pop3_args {
 	PB_POP3_ARGS_NONE,
 	PB_POP3_ARGS_TEXT,	/* the rest of the line, blanks included */
 	PB_POP3_ARGS_OPT_TEXT,	/* the same, or nothing; blanks around it gone */
+	PB_POP3_ARGS_DIGEST,	/* a name, and a digest of MD5 behind it */
 	PB_POP3_ARGS_MSGNO,	/* one message number */
 	PB_POP3_ARGS_OPT_MSGNO,	/* none, or one message number */
 	PB_POP3_ARGS_MSGNO_LINES, /* a message number and a count of lines */
@@ -66,7 +69,9 @@ struct pb_pop3_verb_row {
 
 struct pb_pop3_command {
 	const struct pb_pop3_verb_row *row;
-	struct pb_slice text;	/* _TEXT, _OPT_TEXT: borrowed from the line */
+	/* borrowed from the line */
+	struct pb_slice text;	/* _TEXT, _OPT_TEXT; _DIGEST: the name */
+	struct pb_slice digest;	/* _DIGEST: 32 digits of hex, in any case */
 	bool has_msgno;
 	uint32_t msgno;		/* over any maildrop's size when too large */
 	uint64_t lines;		/* UINT64_MAX when it does not fit */

@@ -23,6 +23,7 @@ enum pb_pop3_reply {
 	PB_REPLY_CAPA,		/* multi-line follows */
 	PB_REPLY_STLS,
 	PB_REPLY_AUTH_LIST,	/* multi-line follows */
+	PB_REPLY_XCLIENT,
 	PB_REPLY_USER,
 	PB_REPLY_LOGGED_IN,
 	PB_REPLY_NOOP,
@@ -38,6 +39,7 @@ enum pb_pop3_reply {
 	PB_REPLY_QUIT,
 	PB_REPLY_QUIT_REMOVED,	/* (messages) */
 	/* the client's mistakes */
+	PB_REPLY_OTHER_PROTOCOL,
 	PB_REPLY_UNKNOWN_COMMAND,
 	PB_REPLY_WRONG_ARGUMENTS,
 	PB_REPLY_WRONG_STATE,
@@ -70,6 +72,14 @@ enum pb_pop3_reply {
  */
 enum pb_status pb_pop3_reply(struct pb_buffer *out, enum pb_pop3_reply reply,
 			     uint64_t n, uint64_t m) PB_MUST_CHECK;
+
+/*
+ * The greeting, which says what it can do even before CAPA: XCLIENT (as Dovecot
+ * says it), and APOP by the stamp (RFC 1939, section 7), with its angle
+ * brackets; NULL for none.  PB_OK, PB_ENOMEM, PB_ETOOBIG.
+ */
+enum pb_status pb_pop3_reply_greeting(struct pb_buffer *out, bool xclient,
+				      const char *stamp) PB_MUST_CHECK;
 
 /*
  * Lines of multi-line replies, and what ends them.  CAPA tells whether a client

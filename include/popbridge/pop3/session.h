@@ -43,6 +43,15 @@
  */
 #define PB_POP3_RESPONSE_MAX 12288
 
+/*
+ * Longest XCLIENT, CR LF included: Dovecot's proxies forward fields of their
+ * own by it, and limit a line to this.
+ */
+#define PB_POP3_XCLIENT_MAX 8192
+
+/* Octets of the stamp of a greeting, so that it stays one line. */
+#define PB_POP3_STAMP_MAX 256
+
 /* A user name; a line holds no longer one. */
 #define PB_POP3_USER_MAX PB_POP3_LINE_MAX
 
@@ -58,17 +67,22 @@ struct pb_pop3_session {
 	enum pb_pop3_state state;
 	enum pb_pop3_tls tls;
 	unsigned errors;		/* in a row */
+	bool foreign;			/* it speaks another protocol */
 	size_t line_len;
 	size_t skipped;			/* of a line that is too long */
 	char line[PB_POP3_LINE_MAX];	/* the line so far */
 	char user[PB_POP3_USER_MAX + 1]; /* given by USER; "" for none */
 	size_t user_len;		/* it may hold any octet but LF */
-	bool user_by_auth;		/* no PASS for this one */
+	bool user_by_auth;		/* by AUTH or APOP: no PASS for it */
 	/* borrowed: mechanisms of AUTH, a blank between; NULL for none */
 	const char *mechanisms;
+	/* borrowed: "<...>" of the greeting, for APOP; NULL: there is none */
+	const char *apop_stamp;
+	bool xclient;			/* it may say whom it stands for */
 	bool in_auth;			/* the next line is a response */
-	bool long_auth;			/* an AUTH that outgrew the line */
-	struct pb_buffer response;	/* the response, or that AUTH, so far */
+	bool handed;			/* the line is with the caller */
+	size_t long_max;		/* of a line that outgrew line; or 0 */
+	struct pb_buffer response;	/* the response, or that line, so far */
 };
 
 /* AUTH: what the client says by this line. */
@@ -81,7 +95,7 @@ enum pb_pop3_auth {
 /* One thing that the client wants and that the session cannot answer. */
 struct pb_pop3_request {
 	struct pb_pop3_command command;
-	struct pb_secret password;	/* PASS: the receiver's to clear */
+	struct pb_secret password;	/* PASS, APOP: the receiver's to clear */
 	enum pb_pop3_auth auth;		/* AUTH */
 	struct pb_slice mechanism;	/* AUTH: one of session->mechanisms */
 	bool has_response;		/* AUTH */
@@ -89,11 +103,16 @@ struct pb_pop3_request {
 };
 
 /*
- * Starts in AUTHORIZATION, with PB_POP3_TLS_NONE and no mechanism, and appends
- * the greeting to out.
+ * Starts in AUTHORIZATION, with PB_POP3_TLS_NONE, no mechanism, no APOP and no
+ * XCLIENT; nothing is said yet.
  */
-enum pb_status pb_pop3_session_init(struct pb_pop3_session *s,
-				    struct pb_buffer *out) PB_MUST_CHECK;
+void pb_pop3_session_init(struct pb_pop3_session *s);
+/*
+ * Append the greeting, when tls, apop_stamp and xclient are set; the stamp has
+ * at most PB_POP3_STAMP_MAX octets.  PB_OK, PB_ENOMEM, PB_ETOOBIG.
+ */
+enum pb_status pb_pop3_session_greet(struct pb_pop3_session *s,
+				     struct pb_buffer *out) PB_MUST_CHECK;
 /* Wipes what it knows of the client. */
 void pb_pop3_session_fini(struct pb_pop3_session *s);
 
@@ -107,10 +126,13 @@ void pb_pop3_session_secured(struct pb_pop3_session *s);
  * session's own go to out, at most until it holds `high` octets.
  *
  * PB_OK      *request is filled; its text is valid until the next call.
- *            Requests are PASS (login with s->user), AUTH, STLS, QUIT, and
- *            every verb of the TRANSACTION state but NOOP.
+ *            Requests are PASS (login with s->user), APOP (the same; text is
+ *            the name, password the digest in lower case), AUTH, STLS, QUIT,
+ *            XCLIENT (text is for pop3/xclient.h), and every verb of the
+ *            TRANSACTION state but NOOP.
  * PB_AGAIN   all of *in is taken, or out is full (then *in is not empty).
- * PB_EOF     too many errors: the session is CLOSED; send what is in out.
+ * PB_EOF     too many errors, or another protocol than POP3 (s->foreign), whose
+ *            next lines might pass for commands: the session is CLOSED; send what is in out.
  * PB_ENOMEM, PB_ETOOBIG  out's failure, or no room for a password or response.
  */
 enum pb_status pb_pop3_session_next(struct pb_pop3_session *s,
@@ -131,7 +153,7 @@ enum pb_status pb_pop3_session_challenge(struct pb_pop3_session *s,
 					 struct pb_slice challenge)
     PB_MUST_CHECK;
 /*
- * By AUTH the client has said who it is; no longer than PB_POP3_USER_MAX.  PASS
+ * By AUTH or APOP the client has said who it is; no longer than PB_POP3_USER_MAX.  PASS
  * needs another USER.
  */
 void pb_pop3_session_name(struct pb_pop3_session *s, struct pb_slice user);

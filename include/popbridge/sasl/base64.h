@@ -14,6 +14,8 @@
 
 /* Room for what so many octets of base64 become, at most. */
 #define PB_BASE64_DECODED(len) ((len) / 4 * 3)
+/* Room for what so many octets become in base64, and a NUL. */
+#define PB_BASE64_CODED(len) (((len) + 2) / 3 * 4 + 1)
 
 /*
  * Decode into out, which has room for PB_BASE64_DECODED(in.len).  PB_OK, or
@@ -21,5 +23,11 @@
  */
 enum pb_status pb_base64_decode(struct pb_slice in, char *out,
 				size_t *len) PB_MUST_CHECK;
+
+/*
+ * Encode into out, which has room for PB_BASE64_CODED(in.len), and end it in
+ * NUL.  Returns the length without that.
+ */
+size_t pb_base64_encode(struct pb_slice in, char *out);
 
 #endif

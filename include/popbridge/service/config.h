@@ -8,6 +8,8 @@
 #include "popbridge/base/log.h"
 #include "popbridge/base/status.h"
 #include "popbridge/service/locks.h"
+#include "popbridge/service/preset.h"
+#include "popbridge/service/tls_profile.h"
 #include "popbridge/service/url.h"
 
 /*
@@ -30,25 +32,96 @@ enum pb_mark_seen {
 #define PB_CONFIG_PATH_SIZE 4096
 
 /* More options than there are. */
-#define PB_CONFIG_OPTIONS_MAX 32
+#define PB_CONFIG_OPTIONS_MAX 64
 
+enum pb_identity {
+	PB_IDENTITY_PASS_THROUGH,	/* the IMAP server knows who it is */
+	PB_IDENTITY_ACCOUNTS,		/* the table of accounts does */
+};
+
+/* Sections of the kind `route`: each is looked at for every login. */
+#define PB_CONFIG_ROUTES_MAX 1024
+
+/* Texts, lists and their elements below belong to the config. */
+struct pb_text_list {
+	const char **text;
+	size_t n;
+};
+
+struct pb_network;
+
+struct pb_network_list {
+	struct pb_network *network;
+	size_t n;
+};
+
+/* Where POP3 clients come in, and what they may do there. */
+struct pb_listener_config {
+	const char *name;		/* its URL, if it is one of `listen` */
+	struct pb_url url;
+	enum pb_tls_profile tls_profile;
+	struct pb_text_list tls_cert;	/* the first is the default */
+	struct pb_text_list tls_key;	/* same number, same order */
+	const char *client_ca;		/* NULL: none; also below */
+	unsigned mechanisms;		/* of 1 << enum pb_sasl_mechanism */
+	bool apop;
+	struct pb_network_list allow;	/* empty: everybody */
+	struct pb_network_list deny;	/* wins over allow */
+	struct pb_network_list proxy_protocol;
+	struct pb_network_list xclient;
+	unsigned line;			/* of the section; 0: none */
+	unsigned priv_line[PB_CONFIG_OPTIONS_MAX];
+};
+
+struct pb_route_map;
+
+/* Which logins go to which IMAP server, and how. */
+struct pb_route_config {
+	const char *name;	/* "": the last one, of the global options */
+	struct pb_text_list match;	/* empty, and no match_file: all */
+	const char *match_file;
+	struct pb_text_list listeners;	/* names; empty: all */
+	const struct pb_preset *preset;	/* NULL: none */
+	struct pb_url upstream;	/* host "": discover or match_file tells */
+	bool discover;
+	const char *upstream_ca;
+	enum pb_tls_profile upstream_tls_profile;
+	enum pb_upstream_auth upstream_auth;
+	enum pb_identity identity;
+	const char *master_user;
+	const char *master_password_file;
+	const char *mailbox;		/* never NULL */
+	const char *login_separators;
+	bool login_windows_domain;
+	bool strip_domain;
+	const char *add_domain;
+	enum pb_lock_mode lock;
+	enum pb_mark_seen mark_seen;
+	unsigned max_connections_per_user;	/* 0: no limit */
+	unsigned line;			/* of the section; 0: none */
+	struct pb_route_map *priv_map;	/* own; what match_file says */
+	unsigned priv_line[PB_CONFIG_OPTIONS_MAX];
+};
+
+/* URLs without a section of their own. */
 struct pb_listen_list {
 	struct pb_url url[PB_CONFIG_LISTEN_MAX];
 	size_t n;
 };
 
+struct pb_config_memory;
+
 struct pb_config {
-	struct pb_listen_list listen;		/* never empty */
-	struct pb_url upstream;			/* host is "": none */
-	char tls_cert[PB_CONFIG_PATH_SIZE];	/* "": none; so are these: */
-	char tls_key[PB_CONFIG_PATH_SIZE];
-	char upstream_ca[PB_CONFIG_PATH_SIZE];
-	char ports_file[PB_CONFIG_PATH_SIZE];
+	struct pb_listener_config *listener;
+	size_t n_listeners;			/* never 0 */
+	struct pb_route_config *route;		/* in the order of trying */
+	size_t n_routes;
+	const char *accounts;			/* NULL: none; so are these: */
+	const char *accounts_key;
+	const char *ports_file;
 	enum pb_log_level log_level;
 	enum pb_log_format log_format;
 	unsigned workers;			/* 0: one per core */
-	enum pb_mark_seen mark_seen;
-	enum pb_lock_mode lock;
 	unsigned idle_timeout;			/* all in seconds */
 	unsigned upstream_timeout;
 	unsigned connect_timeout;
@@ -63,7 +136,11 @@ struct pb_config {
 	 * each worker, and each session for as long as it lives.
 	 */
 	atomic_uint priv_refs;
-	char priv_file[PB_CONFIG_PATH_SIZE];
+	struct pb_config_memory *priv_memory;	/* own; all that is above */
+	const char *priv_file;			/* NULL: none */
+	struct pb_listen_list priv_listen;
+	struct pb_listener_config priv_listener;	/* outside of sections */
+	struct pb_route_config priv_route;
 	unsigned priv_line[PB_CONFIG_OPTIONS_MAX];
 };
 
@@ -140,5 +217,16 @@ enum pb_status pb_config_judge(const struct pb_config *config,
 /* Where option `name` got its value; valid as long as the config. */
 struct pb_config_place pb_config_place(const struct pb_config *config,
 				       const char *name);
+/*
+ * The same for a listener, or a route, of the config; the section's first line
+ * when the value comes from nowhere.
+ */
+struct pb_config_place
+pb_config_listener_place(const struct pb_config *config,
+			 const struct pb_listener_config *listener,
+			 const char *name);
+struct pb_config_place
+pb_config_route_place(const struct pb_config *config,
+		      const struct pb_route_config *route, const char *name);
 
 #endif

@@ -60,6 +60,12 @@ enum pb_status pb_url_parse_upstream(struct pb_slice text, struct pb_url *url,
 				     char why[PB_URL_REASON_SIZE])
     PB_MUST_CHECK;
 
+/*
+ * Whether it is the name of a host, and nothing that a resolver could take for
+ * an address.
+ */
+bool pb_url_is_name(struct pb_slice name);
+
 /* The full form, always with the port; parsing it gives the same value. */
 void pb_url_format(const struct pb_url *url, char out[PB_URL_TEXT_SIZE]);
 

@@ -44,6 +44,21 @@ upstream_hears(struct pbt_edge *e, const char *text)
 static const struct pb_bridge_options usual = { .mailbox = "INBOX",
 	.idle_ms = 600000, .upstream_ms = 60000, .connect_ms = 30000,
 	.stall_ms = 60000, .login_ms = 3600000 };
+static const struct pb_bridge_door open_door = { .mechanisms = "PLAIN LOGIN",
+	.nonce = "0123456789abcdef0123456789abcdef" };
+
+/* It is who it says it is. */
+static void
+be_known(struct pb_bridge *b)
+{
+	struct pb_bridge_identity identity = { .options = &usual };
+
+	assert_int_equal(pb_secret_set(&identity.user, pb_bridge_user(b)),
+	    PB_OK);
+	assert_int_equal(pb_secret_set(&identity.password,
+	    pb_bridge_claim(b).secret), PB_OK);
+	pb_bridge_identified(b, &identity, b->now);
+}
 
 static void
 actions_that_nobody_took_end_with_the_session(void **state)
@@ -55,12 +70,13 @@ actions_that_nobody_took_end_with_the_session(void **state)
 
 	(void)state;
 	pb_bridge_init(&b, &usual, "s1", "192.0.2.7", 1);
+	pb_bridge_greet(&b, &open_door, 1);
 	pb_bridge_client_in(&b, &in, 1);
-	assert_int_equal(b.state, PB_BRIDGE_CONNECTING);
+	assert_int_equal(b.state, PB_BRIDGE_IDENTIFYING);
 	pb_bridge_client_gone(&b, 2);
 	do {
 		action = pb_bridge_next_action(&b);
-		assert_int_not_equal(action, PB_BRIDGE_CONNECT);
+		assert_int_not_equal(action, PB_BRIDGE_IDENTIFY);
 		end = end || action == PB_BRIDGE_END;
 	} while (action != PB_BRIDGE_NOTHING);
 	assert_true(end);
@@ -75,8 +91,12 @@ each_action_is_handed_out_once(void **state)
 
 	(void)state;
 	pb_bridge_init(&b, &usual, "s1", "192.0.2.7", 1);
+	pb_bridge_greet(&b, &open_door, 1);
 	assert_int_equal(pb_bridge_next_action(&b), PB_BRIDGE_NOTHING);
 	pb_bridge_client_in(&b, &in, 1);
+	assert_int_equal(pb_bridge_next_action(&b), PB_BRIDGE_IDENTIFY);
+	assert_int_equal(pb_bridge_next_action(&b), PB_BRIDGE_NOTHING);
+	be_known(&b);
 	assert_int_equal(pb_bridge_next_action(&b), PB_BRIDGE_CONNECT);
 	assert_int_equal(pb_bridge_next_action(&b), PB_BRIDGE_NOTHING);
 	pb_bridge_fini(&b);
@@ -92,13 +112,16 @@ the_old_connection_goes_before_a_new_one_comes(void **state)
 
 	(void)state;
 	pb_bridge_init(&b, &usual, "s1", "192.0.2.7", 1);
+	pb_bridge_greet(&b, &open_door, 1);
 	pb_bridge_client_in(&b, &in, 1);
+	assert_int_equal(pb_bridge_next_action(&b), PB_BRIDGE_IDENTIFY);
+	be_known(&b);
 	assert_int_equal(pb_bridge_next_action(&b), PB_BRIDGE_CONNECT);
 	pb_error_set(&error, PB_ERROR_TEMPORARY, PB_SCOPE_CONNECTION, "x");
 	pb_bridge_upstream_lost(&b, &error, 2);
 	pb_bridge_client_in(&b, &again, 3);
 	assert_int_equal(pb_bridge_next_action(&b), PB_BRIDGE_DROP_UPSTREAM);
-	assert_int_equal(pb_bridge_next_action(&b), PB_BRIDGE_CONNECT);
+	assert_int_equal(pb_bridge_next_action(&b), PB_BRIDGE_IDENTIFY);
 	assert_int_equal(pb_bridge_next_action(&b), PB_BRIDGE_NOTHING);
 	pb_bridge_fini(&b);
 }
@@ -119,7 +142,7 @@ starttls_injection_behind_a_full_piece_asks_for_no_handshake(void **state)
 
 	(void)state;
 	pbt_edge_init(&e);
-	e.options.tls = PB_IMAP_TLS_STARTTLS;
+	e.upstream_tls = PB_IMAP_TLS_STARTTLS;
 	pbt_edge_start(&e);
 	client(&e, "USER a\r\nPASS b\r\n");
 	pbt_edge_connected(&e);
@@ -273,7 +296,9 @@ the_password_is_gone_after_the_login(void **state)
 	client(&e, "PASS geheim123\r\n");
 	assert_true(pb_bridge_is_private(&e.bridge));
 	pbt_edge_connected(&e);
-	assert_int_equal(pb_secret_reveal(&e.bridge.password).len, 0);
+	assert_int_equal(pb_secret_reveal(&e.bridge.secret).len, 0);
+	assert_int_equal(pb_secret_reveal(
+	    &e.bridge.identity.password).len, 0);
 	upstream(&e, "* OK [CAPABILITY IMAP4rev1] hi\r\nA1 OK in\r\n");
 	upstream(&e, "* 0 EXISTS\r\n* OK [UIDVALIDITY 1] x\r\nA3 OK\r\n"
 	    "A2 OK\r\nA4 OK\r\n");
@@ -298,7 +323,9 @@ the_password_of_auth_is_gone_after_the_login(void **state)
 	ASSERT_TEXT(pb_bridge_authzid(&e.bridge), "boss");
 	assert_null(e.bridge.sasl.password.priv_data);
 	pbt_edge_connected(&e);
-	assert_int_equal(pb_secret_reveal(&e.bridge.password).len, 0);
+	assert_int_equal(pb_secret_reveal(&e.bridge.secret).len, 0);
+	assert_int_equal(pb_secret_reveal(
+	    &e.bridge.identity.password).len, 0);
 	upstream(&e, "* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] hi\r\n"
 	    "A1 OK in\r\n");
 	assert_null(e.imap.password.priv_data);
@@ -423,7 +450,7 @@ no_memory_in_auth_ends_the_session_or_the_login(void **state)
 			    "no memory");
 		else
 			assert_int_equal(e.bridge.state,
-			    PB_BRIDGE_CONNECTING);
+			    PB_BRIDGE_IDENTIFYING);
 		pbt_edge_fini(&e);
 	}
 	assert_false(failed);
@@ -456,6 +483,7 @@ a_client_that_reads_slowly_is_not_stalled(void **state)
 
 	(void)state;
 	pb_bridge_init(&b, &usual, "s1", "192.0.2.7", now);
+	pb_bridge_greet(&b, &open_door, now);
 	pb_buffer_clear(&b.client_out);
 	pb_bridge_client_in(&b, &in, now);
 	for (unsent = 100; unsent > 50; unsent--) {
@@ -633,11 +661,13 @@ static void
 octets_in_the_clear_behind_stls_end_the_session(void **state)
 {
 	struct pb_slice in = pb_slice_str("STLS\r\nUSER mallory\r\n");
+	struct pb_bridge_door door = open_door;
 	struct pb_bridge b;
 
 	(void)state;
+	door.tls = PB_POP3_TLS_OFFERED;
 	pb_bridge_init(&b, &usual, "s1", "192.0.2.7", 1);
-	pb_bridge_client_tls(&b, PB_POP3_TLS_OFFERED);
+	pb_bridge_greet(&b, &door, 1);
 	pb_bridge_client_in(&b, &in, 2);
 	assert_int_equal(b.state, PB_BRIDGE_ENDED);
 	assert_string_equal(b.stats.reason,

@@ -1,5 +1,6 @@
 #include "support/test.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -244,42 +245,108 @@ odd_logins_go_as_literals_exactly(void **state)
 	    false), "m\xc3\xbc\"ll\\er {3} {5+}\r\n");
 }
 
+static struct pb_imap_credential
+credential(enum pb_imap_sasl mechanism, const char *authzid, const char *user,
+    const char *secret)
+{
+	return (struct pb_imap_credential){ .mechanism = mechanism,
+		.authzid = pb_slice_str(authzid), .user = pb_slice_str(user),
+		.secret = pb_slice_str(secret) };
+}
+
 static void
-authenticate_plain_with_and_without_the_initial_response(void **state)
+authenticate_with_and_without_the_initial_response(void **state)
+{
+	static const struct {
+		enum pb_imap_sasl mechanism;
+		const char *authzid, *user, *secret, *command, *message;
+	} rows[] = {
+		{ PB_IMAP_SASL_PLAIN, "", "max", "geheim123",
+		    "A1 AUTHENTICATE PLAIN", "AG1heABnZWhlaW0xMjM=\r\n" },
+		{ PB_IMAP_SASL_PLAIN, "", "\xff\"\\", "\xfe {5}",
+		    "A1 AUTHENTICATE PLAIN", "AP8iXAD+IHs1fQ==\r\n" },
+		{ PB_IMAP_SASL_PLAIN, "boss", "max", "x",
+		    "A1 AUTHENTICATE PLAIN", "Ym9zcwBtYXgAeA==\r\n" },
+		/* Google's example */
+		{ PB_IMAP_SASL_XOAUTH2, "", "someuser@example.com",
+		    "ya29.vF9dft4qmTc2Nvb3RlckBhdHRhdmlzdGEuY29tCg",
+		    "A1 AUTHENTICATE XOAUTH2",
+		    "dXNlcj1zb21ldXNlckBleGFtcGxlLmNvbQFhdXRoPUJlYXJlciB5YTI5"
+		    "LnZGOWRmdDRxbVRjMk52YjNSbGNrQmhkSFJoZG1semRHRXVZMjl0Q2cB"
+		    "AQ==\r\n" },
+		{ PB_IMAP_SASL_XOAUTH2, "", "m,a=x", "x",
+		    "A1 AUTHENTICATE XOAUTH2",
+		    "dXNlcj1tLGE9eAFhdXRoPUJlYXJlciB4AQE=\r\n" },
+		/* n,a=m=2Ca=3Dx,^Aauth=Bearer x^A^A */
+		{ PB_IMAP_SASL_OAUTHBEARER, "", "m,a=x", "x",
+		    "A1 AUTHENTICATE OAUTHBEARER",
+		    "bixhPW09MkNhPTNEeCwBYXV0aD1CZWFyZXIgeAEB\r\n" },
+	};
+	struct fixture *f = *state;
+	size_t i;
+
+	for (i = 0; i < COUNT(rows); i++) {
+		struct pb_imap_credential c = credential(rows[i].mechanism,
+		    rows[i].authzid, rows[i].user, rows[i].secret);
+		char want[512];
+
+		ROW(rows, i);
+		snprintf(want, sizeof(want), "%s\r\n", rows[i].command);
+		must_be(f, pb_imap_write_authenticate(f->writer, &f->out,
+		    "A1", false, &c), pb_slice_str(want));
+		must_be(f, pb_imap_write_message(&f->out, &c),
+		    pb_slice_str(rows[i].message));
+		snprintf(want, sizeof(want), "%s %s", rows[i].command,
+		    rows[i].message);
+		must_be(f, pb_imap_write_authenticate(f->writer, &f->out,
+		    "A1", true, &c), pb_slice_str(want));
+	}
+}
+
+static void
+the_reason_for_a_refusal_is_dismissed_as_the_mechanism_wants_it(void **state)
 {
 	struct fixture *f = *state;
 
-	MUST_BE(f, pb_imap_write_authenticate_plain(f->writer, &f->out, "A1",
-	    false, OCTETS(""), OCTETS("max"), OCTETS("geheim123")),
-	    "A1 AUTHENTICATE PLAIN\r\n");
-	MUST_BE(f, pb_imap_write_plain(&f->out, OCTETS(""),
-	    OCTETS("max"), OCTETS("geheim123")),
-	    "AG1heABnZWhlaW0xMjM=\r\n");
-	MUST_BE(f, pb_imap_write_authenticate_plain(f->writer, &f->out, "A1",
-	    true, OCTETS(""), OCTETS("max"), OCTETS("geheim123")),
-	    "A1 AUTHENTICATE PLAIN AG1heABnZWhlaW0xMjM=\r\n");
-	MUST_BE(f, pb_imap_write_plain(&f->out, OCTETS(""),
-	    OCTETS("\xff\"\\"), OCTETS("\xfe {5}")),
-	    "AP8iXAD+IHs1fQ==\r\n");
-	MUST_BE(f, pb_imap_write_plain(&f->out, OCTETS("boss"),
-	    OCTETS("max"), OCTETS("x")), "Ym9zcwBtYXgAeA==\r\n");
-	MUST_BE(f, pb_imap_write_authenticate_plain(f->writer, &f->out, "A1",
-	    true, OCTETS("boss"), OCTETS("max"), OCTETS("x")),
-	    "A1 AUTHENTICATE PLAIN Ym9zcwBtYXgAeA==\r\n");
+	MUST_BE(f, pb_imap_write_dismissal(&f->out, PB_IMAP_SASL_XOAUTH2),
+	    "\r\n");
+	MUST_BE(f, pb_imap_write_dismissal(&f->out, PB_IMAP_SASL_OAUTHBEARER),
+	    "AQ==\r\n");
 }
 
 static void
 a_long_credential_is_one_line_of_base64(void **state)
 {
 	struct fixture *f = *state;
-	char text[255];
+	char text[255] = "";
+	struct pb_slice all = pb_slice(text, sizeof(text));
+	struct pb_imap_credential c = { .mechanism = PB_IMAP_SASL_PLAIN,
+		.authzid = all, .user = all, .secret = all };
 	struct pb_slice line;
 
 	memset(text, 'x', sizeof(text));
-	assert_int_equal(pb_imap_write_plain(&f->out, pb_slice(text, 255),
-	    pb_slice(text, 255), pb_slice(text, 255)), PB_OK);
+	assert_int_equal(pb_imap_write_message(&f->out, &c), PB_OK);
 	line = pb_buffer_slice(&f->out);
 	assert_int_equal(line.len, (767 + 2) / 3 * 4 + 2);
+	assert_int_equal(pb_slice_find(line, '\r'), line.len - 2);
+}
+
+static void
+a_token_of_several_kilobytes_is_one_line_of_base64(void **state)
+{
+	struct fixture *f = *state;
+	char text[9000] = "";
+	struct pb_imap_credential c = { .mechanism = PB_IMAP_SASL_XOAUTH2,
+		.user = OCTETS("max"), .secret = { text, sizeof(text) } };
+	size_t len = strlen("user=max.auth=Bearer ..") + sizeof(text);
+	struct pb_slice line;
+
+	memset(text, 'x', sizeof(text));
+	assert_int_equal(pb_imap_write_authenticate(f->writer, &f->out, "A1",
+	    true, &c), PB_OK);
+	line = pb_buffer_slice(&f->out);
+	assert_int_equal(line.len, strlen("A1 AUTHENTICATE XOAUTH2 ") +
+	    (len + 2) / 3 * 4 + 2);
 	assert_int_equal(pb_slice_find(line, '\r'), line.len - 2);
 }
 
@@ -404,6 +471,10 @@ a_command_that_does_not_fit_leaves_nothing(void **state)
 	struct fixture *f = *state;
 	struct pb_buffer out;
 	struct pb_slice x = OCTETS("x");
+	struct pb_imap_credential c = credential(PB_IMAP_SASL_PLAIN, "x", "x",
+	    "x");
+	struct pb_imap_credential token = credential(PB_IMAP_SASL_OAUTHBEARER,
+	    "", "x", "x");
 
 	pb_buffer_init(&out, 10);
 	pbt_put(&out, pb_slice_str("kept"));
@@ -419,9 +490,12 @@ a_command_that_does_not_fit_leaves_nothing(void **state)
 	MUST_NOT_FIT(pb_imap_write_login_literal(&out, "A1", 1, x, x, true));
 	MUST_NOT_FIT(pb_imap_write_login_literal(&out, "A1", 2,
 	    OCTETS("x"), OCTETS("xxxxx"), true));
-	MUST_NOT_FIT(pb_imap_write_authenticate_plain(f->writer, &out, "A1",
-	    true, x, x, x));
-	MUST_NOT_FIT(pb_imap_write_plain(&out, x, x, x));
+	MUST_NOT_FIT(pb_imap_write_authenticate(f->writer, &out, "A1", false,
+	    &c));
+	MUST_NOT_FIT(pb_imap_write_authenticate(f->writer, &out, "A1", true,
+	    &c));
+	MUST_NOT_FIT(pb_imap_write_message(&out, &c));
+	MUST_NOT_FIT(pb_imap_write_message(&out, &token));
 	MUST_NOT_FIT(pb_imap_write_select(f->writer, &out, "A1", "INBOX"));
 	MUST_NOT_FIT(pb_imap_write_fetch_sizes(f->writer, &out, "A1"));
 	MUST_NOT_FIT(pb_imap_write_fetch_body(f->writer, &out, "A1", 1, 0,
@@ -442,10 +516,11 @@ write_all(struct fixture *f, struct pb_buffer *out)
 {
 	static const uint32_t uids[] = { 1, 3 };
 	struct pb_slice x = OCTETS("x");
+	struct pb_imap_credential c = credential(PB_IMAP_SASL_OAUTHBEARER, "",
+	    "x", "x");
 	enum pb_status st;
 
-	st = pb_imap_write_authenticate_plain(f->writer, out, "A1", true, x,
-	    x, x);
+	st = pb_imap_write_authenticate(f->writer, out, "A1", true, &c);
 	if (st == PB_OK)
 		st = pb_imap_write_login(f->writer, out, "A1", x, x);
 	if (st == PB_OK)
@@ -503,7 +578,9 @@ main(void)
 		TEST(every_plain_character_of_a_login_arrives),
 		TEST(what_could_break_quoting_is_not_plain),
 		TEST(odd_logins_go_as_literals_exactly),
-		TEST(authenticate_plain_with_and_without_the_initial_response),
+		TEST(authenticate_with_and_without_the_initial_response),
+		TEST(the_reason_for_a_refusal_is_dismissed_as_the_mechanism_wants_it),
+		TEST(a_token_of_several_kilobytes_is_one_line_of_base64),
 		TEST(a_long_credential_is_one_line_of_base64),
 		TEST(a_set_takes_what_fits_into_a_command),
 		TEST(the_longest_sets_stay_under_1000_octets),

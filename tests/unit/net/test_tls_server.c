@@ -42,6 +42,10 @@ start(void **state)
 	struct world *w = calloc(1, sizeof(*w));
 	EVP_PKEY *key = EVP_EC_gen("P-256");
 	X509 *cert = X509_new();
+	const struct pb_tls_certificate certificate = { w->cert, w->key };
+	const struct pb_tls_server_options o = {
+		.certificates = &certificate, .n_certificates = 1,
+	};
 	struct pb_error err;
 
 	assert_non_null(w);
@@ -54,8 +58,7 @@ start(void **state)
 	write_file(w->key, key, NULL);
 	X509_free(cert);
 	EVP_PKEY_free(key);
-	assert_int_equal(pb_tls_server_context(w->cert, w->key, &w->server,
-	    &err), PB_OK);
+	assert_int_equal(pb_tls_server_context(&o, &w->server, &err), PB_OK);
 	w->client = SSL_CTX_new(TLS_client_method());
 	SSL_CTX_set_session_cache_mode(w->client, SSL_SESS_CACHE_CLIENT);
 	*state = w;

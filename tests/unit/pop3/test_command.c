@@ -22,6 +22,8 @@ good_args(enum pb_pop3_args args)
 	case PB_POP3_ARGS_TEXT:
 	case PB_POP3_ARGS_OPT_TEXT:
 		return " some text";
+	case PB_POP3_ARGS_DIGEST:
+		return " max c4c9334bac560ecc979e58001b3e22fb";
 	case PB_POP3_ARGS_MSGNO:
 		return " 7";
 	case PB_POP3_ARGS_MSGNO_LINES:
@@ -39,7 +41,7 @@ every_verb_is_found_in_any_case(void **state)
 	for (verb = 0; verb < PB_POP3_VERBS; verb++) {
 		const struct pb_pop3_verb_row *row = pb_pop3_verb_row(verb);
 		struct pb_pop3_command cmd;
-		char line[64];
+		char line[128];
 		char *p;
 
 		snprintf(line, sizeof(line), "%s%s", row->name,
@@ -91,7 +93,8 @@ verbs_are_legal_in_the_states_of_the_rfc(void **state)
 		unsigned want = tran;
 
 		if (verb == PB_POP3_USER || verb == PB_POP3_PASS ||
-		    verb == PB_POP3_STLS || verb == PB_POP3_AUTH)
+		    verb == PB_POP3_STLS || verb == PB_POP3_AUTH ||
+		    verb == PB_POP3_APOP || verb == PB_POP3_XCLIENT)
 			want = auth;
 		if (verb == PB_POP3_QUIT || verb == PB_POP3_CAPA)
 			want = auth | tran;
@@ -107,7 +110,8 @@ only_credentials_are_secret(void **state)
 	(void)state;
 	for (verb = 0; verb < PB_POP3_VERBS; verb++)
 		assert_int_equal(pb_pop3_verb_row(verb)->secret,
-		    verb == PB_POP3_PASS || verb == PB_POP3_AUTH);
+		    verb == PB_POP3_PASS || verb == PB_POP3_AUTH ||
+		    verb == PB_POP3_APOP);
 }
 
 static void
@@ -115,7 +119,7 @@ unknown_words_are_no_verbs(void **state)
 {
 	static const char *const lines[] = { "", " ", "X", "STA", "STATT",
 		"STAT\t", " STAT", "RETR\xc3\xa4", "CLOSE", "XTND XMIT",
-		"APOP a b", "STAT\r" };
+		"STAT\r" };
 	struct pb_pop3_command cmd;
 	size_t i;
 
@@ -244,6 +248,52 @@ blanks_belong_to_a_password(void **state)
 	ASSERT_TEXT(cmd.text, "max mustermann");
 }
 
+#define DIGEST "c4c9334bac560ecc979e58001b3e22fb"
+
+static void
+a_digest_is_the_last_word_and_all_of_hex(void **state)
+{
+	static const struct {
+		const char *line;
+		enum pb_status status;
+		const char *name;
+	} rows[] = {
+		{ "APOP mrose " DIGEST, PB_OK, "mrose" },
+		{ "APOP two words " DIGEST, PB_OK, "two words" },
+		{ "apop  mrose " DIGEST "  ", PB_OK, "mrose" },
+		{ "APOP " DIGEST " C4C9334BAC560ECC979E58001B3E22FB", PB_OK,
+		    DIGEST },
+		{ "APOP", PB_EINVAL, NULL },
+		{ "APOP mrose", PB_EINVAL, NULL },
+		{ "APOP " DIGEST, PB_EINVAL, NULL },
+		{ "APOP  " DIGEST, PB_EINVAL, NULL },
+		{ "APOP m" DIGEST, PB_EINVAL, NULL },
+		{ "APOP mrose " DIGEST "0", PB_EINVAL, NULL },
+		{ "APOP mrose c4c9334bac560ecc979e58001b3e22f", PB_EINVAL,
+		    NULL },
+		{ "APOP mrose c4c9334bac560ecc979e58001b3e22fg", PB_EINVAL,
+		    NULL },
+		{ "APOP mrose\tc4c9334bac560ecc979e58001b3e22fb", PB_EINVAL,
+		    NULL },
+	};
+	struct pb_pop3_command cmd;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(rows); i++) {
+		char *exact = pbt_exact(pb_slice_str(rows[i].line));
+
+		ROW(rows, i);
+		assert_int_equal(pb_pop3_command_parse(pb_slice(exact,
+		    strlen(rows[i].line)), &cmd), rows[i].status);
+		if (rows[i].status == PB_OK) {
+			ASSERT_OCTETS(cmd.text, pb_slice_str(rows[i].name));
+			assert_int_equal(cmd.digest.len, 32);
+		}
+		free(exact);
+	}
+}
+
 static void
 a_line_is_not_read_behind_its_end(void **state)
 {
@@ -286,6 +336,7 @@ main(void)
 		cmocka_unit_test(top_takes_a_number_and_a_count_of_lines),
 		cmocka_unit_test(list_and_uidl_go_with_and_without_a_number),
 		cmocka_unit_test(blanks_belong_to_a_password),
+		cmocka_unit_test(a_digest_is_the_last_word_and_all_of_hex),
 		cmocka_unit_test(a_line_is_not_read_behind_its_end),
 	};
 

@@ -231,10 +231,41 @@ a_reply_that_does_not_fit_adds_nothing(void **state)
 	pb_buffer_fini(&out);
 }
 
+static void
+the_greeting_shows_what_is_on(void **state)
+{
+	static const struct {
+		bool xclient;
+		const char *stamp, *want;
+	} rows[] = {
+		{ false, NULL, "+OK popbridge ready\r\n" },
+		{ true, NULL, "+OK [XCLIENT] popbridge ready\r\n" },
+		{ false, "<1896.697170952@dbc.mtview.ca.us>",
+		    "+OK popbridge ready "
+		    "<1896.697170952@dbc.mtview.ca.us>\r\n" },
+		{ true, "<a@b>", "+OK [XCLIENT] popbridge ready <a@b>\r\n" },
+	};
+	struct pb_buffer out;
+	size_t i;
+
+	(void)state;
+	pb_buffer_init(&out, 4096);
+	for (i = 0; i < COUNT(rows); i++) {
+		ROW(rows, i);
+		assert_int_equal(pb_pop3_reply_greeting(&out, rows[i].xclient,
+		    rows[i].stamp), PB_OK);
+		ASSERT_OCTETS(pb_buffer_slice(&out),
+		    pb_slice_str(rows[i].want));
+		pb_buffer_clear(&out);
+	}
+	pb_buffer_fini(&out);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_greeting_shows_what_is_on),
 		cmocka_unit_test(every_reply_is_one_line_of_at_most_512_octets),
 		cmocka_unit_test(every_reply_begins_with_its_status_indicator),
 		cmocka_unit_test(every_reply_is_printable_ascii),

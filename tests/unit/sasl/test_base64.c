@@ -1,5 +1,6 @@
 #include "support/test.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "popbridge/sasl/base64.h"
@@ -85,12 +86,46 @@ each_octet_outside_the_alphabet_is_refused(void **state)
 	}
 }
 
+static void
+what_is_encoded_is_decoded_again(void **state)
+{
+	static const struct {
+		struct pb_slice text;
+		const char *want;
+	} rows[] = {
+		{ { "", 0 }, "" }, { { "f", 1 }, "Zg==" },
+		{ { "fo", 2 }, "Zm8=" }, { { "foo", 3 }, "Zm9v" },
+		{ { "foob", 4 }, "Zm9vYg==" }, { { "foobar", 6 }, "Zm9vYmFy" },
+		{ { "\0\0\0", 3 }, "AAAA" }, { { "\xfb\xff\xbf", 3 }, "+/+/" },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(rows); i++) {
+		size_t room = PB_BASE64_CODED(rows[i].text.len);
+		char *coded = malloc(room);
+		char out[16];
+		size_t len;
+
+		ROW(rows, i);
+		assert_non_null(coded);
+		len = pb_base64_encode(rows[i].text, coded);
+		assert_int_equal(len, room - 1);
+		assert_string_equal(coded, rows[i].want);
+		assert_int_equal(pb_base64_decode(pb_slice(coded, len), out,
+		    &len), PB_OK);
+		ASSERT_OCTETS(pb_slice(out, len), rows[i].text);
+		free(coded);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_base64_is_decoded),
 		cmocka_unit_test(bad_base64_is_refused),
+		cmocka_unit_test(what_is_encoded_is_decoded_again),
 		cmocka_unit_test(each_octet_outside_the_alphabet_is_refused),
 	};
 

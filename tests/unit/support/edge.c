@@ -11,8 +11,11 @@ void
 pbt_edge_init(struct pbt_edge *e)
 {
 	*e = (struct pbt_edge){ .now = 1000 };
+	e->upstream_tls = PB_IMAP_TLS_IMPLICIT;
+	e->door = (struct pb_bridge_door){ .mechanisms = "PLAIN LOGIN",
+		.nonce = "0123456789abcdef0123456789abcdef" };
 	e->options = (struct pb_bridge_options){ .mailbox = "INBOX",
-		.tls = PB_IMAP_TLS_IMPLICIT, .idle_ms = 10 * MINUTE,
+		.idle_ms = 10 * MINUTE,
 		.handshake_ms = 30 * 1000, .upstream_ms = 60 * MINUTE,
 		.connect_ms = 60 * MINUTE,
 		.stall_ms = 60 * MINUTE, .login_ms = 60 * MINUTE };
@@ -85,7 +88,7 @@ static bool
 flush_client(struct pbt_edge *e)
 {
 	/* Nothing is said before the handshake that TLS begins with. */
-	if (e->client_tls_asked && e->client_tls == PB_POP3_TLS_ACTIVE)
+	if (e->client_tls_asked && e->door.tls == PB_POP3_TLS_ACTIVE)
 		return false;
 	if (e->client_stopped) {
 		pb_bridge_client_flow(&e->bridge, e->bridge.client_out.len,
@@ -99,12 +102,48 @@ flush_client(struct pbt_edge *e)
 	return true;
 }
 
+/* As with a server that knows its users itself. */
+static void
+pass_through(struct pbt_edge *e)
+{
+	struct pb_bridge_claim claim = pb_bridge_claim(&e->bridge);
+	struct pb_bridge_identity identity = { .options = &e->options,
+		.auth = claim.proof == PB_BRIDGE_PROOF_TOKEN
+		    ? PB_IMAP_AUTH_TOKEN : PB_IMAP_AUTH_AUTO };
+	struct pb_error error;
+
+	if (pb_secret_set(&identity.user, claim.user) == PB_OK &&
+	    pb_secret_set(&identity.password, claim.secret) == PB_OK &&
+	    pb_secret_set(&identity.authzid, claim.authzid) == PB_OK) {
+		pb_bridge_identified(&e->bridge, &identity, e->now);
+		return;
+	}
+	pb_bridge_identity_clear(&identity);
+	pb_error_set(&error, PB_ERROR_INTERNAL, PB_SCOPE_ACCOUNT, "no memory");
+	pb_bridge_unknown(&e->bridge, &error, e->now);
+}
+
 static void
 do_action(struct pbt_edge *e, enum pb_bridge_action action)
 {
 	pb_check(!e->ended);
 	switch (action) {
 	case PB_BRIDGE_NOTHING:
+		return;
+	case PB_BRIDGE_INTRODUCE:
+		pb_check(!e->introduction_asked);
+		e->introduction_asked = true;
+		return;
+	case PB_BRIDGE_FIND_KEYS:
+		pb_check(!e->keys_asked);
+		e->keys_asked = true;
+		return;
+	case PB_BRIDGE_IDENTIFY:
+		pb_check(!e->who_asked);
+		if (e->who_waits)
+			e->who_asked = true;
+		else
+			pass_through(e);
 		return;
 	case PB_BRIDGE_CONNECT:
 		pb_check(!e->has_imap && !e->connect_asked);
@@ -129,6 +168,9 @@ do_action(struct pbt_edge *e, enum pb_bridge_action action)
 		flush_upstream(e);
 		e->drops += e->has_imap;
 		forget_upstream(e);
+		e->who_asked = false;
+		e->keys_asked = false;
+		e->introduction_asked = false;
 		e->connect_asked = false;
 		e->starttls_asked = false;
 		e->lock_asked = false;
@@ -200,8 +242,8 @@ void
 pbt_edge_start(struct pbt_edge *e)
 {
 	pb_bridge_init(&e->bridge, &e->options, "s1", "192.0.2.7", e->now);
-	pb_bridge_client_tls(&e->bridge, e->client_tls);
-	e->client_tls_asked = e->client_tls == PB_POP3_TLS_ACTIVE;
+	pb_bridge_greet(&e->bridge, &e->door, e->now);
+	e->client_tls_asked = e->door.tls == PB_POP3_TLS_ACTIVE;
 	pump(e);
 }
 
@@ -237,11 +279,57 @@ pbt_edge_upstream(struct pbt_edge *e, struct pb_slice octets)
 }
 
 void
+pbt_edge_is(struct pbt_edge *e, const char *user, const char *password)
+{
+	struct pb_bridge_identity identity = { .options = &e->options,
+		.ours = true };
+
+	pb_check(e->who_asked);
+	e->who_asked = false;
+	pb_check(pb_secret_set(&identity.user, pb_slice_str(user)) == PB_OK &&
+	    pb_secret_set(&identity.password, pb_slice_str(password)) ==
+	    PB_OK);
+	pb_bridge_identified(&e->bridge, &identity, e->now);
+	pump(e);
+}
+
+void
+pbt_edge_is_unknown(struct pbt_edge *e, enum pb_error_kind kind,
+    const char *why)
+{
+	struct pb_error error;
+
+	pb_check(e->who_asked || e->keys_asked);
+	e->who_asked = e->keys_asked = false;
+	pb_error_set(&error, kind, PB_SCOPE_ACCOUNT, "%s", why);
+	pb_bridge_unknown(&e->bridge, &error, e->now);
+	pump(e);
+}
+
+void
+pbt_edge_keys(struct pbt_edge *e, const struct pb_sasl_keys *keys)
+{
+	pb_check(e->keys_asked);
+	e->keys_asked = false;
+	pb_bridge_keys(&e->bridge, keys, e->now);
+	pump(e);
+}
+
+void
+pbt_edge_introduced(struct pbt_edge *e, bool accepted)
+{
+	pb_check(e->introduction_asked);
+	e->introduction_asked = false;
+	pb_bridge_introduced(&e->bridge, accepted, e->now);
+	pump(e);
+}
+
+void
 pbt_edge_connected(struct pbt_edge *e)
 {
 	pb_check(e->connect_asked);
 	e->connect_asked = false;
-	pb_imap_client_init(&e->imap, e->grammar, e->writer, e->options.tls);
+	pb_imap_client_init(&e->imap, e->grammar, e->writer, e->upstream_tls);
 	e->has_imap = true;
 	pb_bridge_connected(&e->bridge, &e->imap, e->now);
 	pump(e);
@@ -280,16 +368,20 @@ pbt_edge_client_secured(struct pbt_edge *e)
 {
 	pb_check(e->client_tls_asked);
 	e->client_tls_asked = false;
-	pb_bridge_client_secured(&e->bridge, e->now);
+	pb_bridge_client_secured(&e->bridge, e->door.mechanisms, e->now);
 	pump(e);
 }
 
 void
 pbt_edge_locked(struct pbt_edge *e, bool granted)
 {
+	struct pb_error error;
+
 	pb_check(e->lock_asked);
 	e->lock_asked = false;
-	pb_bridge_locked(&e->bridge, granted, e->now);
+	pb_error_set(&error, PB_ERROR_IN_USE, PB_SCOPE_ACCOUNT,
+	    "another session has the maildrop");
+	pb_bridge_locked(&e->bridge, granted ? NULL : &error, e->now);
 	pump(e);
 }
 

@@ -16,6 +16,8 @@
 struct pbt_edge {
 	struct pb_bridge bridge;
 	struct pb_bridge_options options;
+	enum pb_imap_tls upstream_tls;
+	struct pb_bridge_door door;	/* before start: what the client finds */
 	struct pb_imap_grammar *grammar;
 	struct pb_imap_writer *writer;
 	struct pb_imap_client imap;
@@ -27,10 +29,13 @@ struct pbt_edge {
 	bool client_stopped;		/* it does not read */
 	bool client_eof;
 	bool client_eof_told;
-	bool connect_asked;		/* actions that wait for an answer */
+	bool who_waits;			/* else everybody logs in as he is */
+	bool who_asked;			/* actions that wait for an answer */
+	bool keys_asked;
+	bool introduction_asked;
+	bool connect_asked;
 	bool starttls_asked;
 	bool client_tls_asked;
-	enum pb_pop3_tls client_tls;	/* before start: as the listener says */
 	bool lock_asked;
 	uint64_t hold_ms;		/* for each refused password */
 	unsigned drops;			/* connections that it closed */
@@ -38,7 +43,10 @@ struct pbt_edge {
 	uint64_t now;
 };
 
-/* INBOX, TLS, no lock; the time-outs are an hour but idle: 10 minutes. */
+/*
+ * INBOX, TLS, no lock, PLAIN and LOGIN; the time-outs are an hour but idle: 10
+ * minutes.
+ */
 void pbt_edge_init(struct pbt_edge *e);
 /* The options may be changed between init and start. */
 void pbt_edge_start(struct pbt_edge *e);
@@ -49,6 +57,12 @@ void pbt_edge_client(struct pbt_edge *e, struct pb_slice octets);
 void pbt_edge_upstream(struct pbt_edge *e, struct pb_slice octets);
 
 /* Each of these needs the action that it answers. */
+/* The client is `user` at the server, with a password of ours. */
+void pbt_edge_is(struct pbt_edge *e, const char *user, const char *password);
+void pbt_edge_is_unknown(struct pbt_edge *e, enum pb_error_kind kind,
+			 const char *why);
+void pbt_edge_keys(struct pbt_edge *e, const struct pb_sasl_keys *keys);
+void pbt_edge_introduced(struct pbt_edge *e, bool accepted);
 void pbt_edge_connected(struct pbt_edge *e);
 void pbt_edge_refused(struct pbt_edge *e, enum pb_error_kind kind,
 		      const char *why);

@@ -10,6 +10,7 @@
 #include "popbridge/pop3/reply.h"
 #include "popbridge/pop3/session.h"
 #include "popbridge/pop3/stuff.h"
+#include "popbridge/pop3/xclient.h"
 
 struct framer {
 	struct pb_imap_framer framer;
@@ -160,6 +161,15 @@ client_starttls_start(struct pb_buffer *trace)
 {
 	(void)trace;
 	return start_client(PB_IMAP_TLS_STARTTLS);
+}
+
+static void *
+client_token_start(struct pb_buffer *trace)
+{
+	struct client *c = client_start(trace);
+
+	pb_imap_client_authenticate_by(&c->client, PB_IMAP_AUTH_TOKEN);
+	return c;
 }
 
 /* The commands of the script; a failure shows at the next call. */
@@ -334,6 +344,8 @@ const struct pbt_machine pbt_client = { client_start, client_feed,
 	client_stop };
 const struct pbt_machine pbt_client_starttls = { client_starttls_start,
 	client_feed, client_stop };
+const struct pbt_machine pbt_client_token = { client_token_start, client_feed,
+	client_stop };
 
 struct session {
 	struct pb_pop3_session session;
@@ -344,15 +356,31 @@ struct session {
 #define SESSION_HIGH 600
 
 static void *
-session_start(struct pb_buffer *trace)
+start_session(bool all)
 {
 	struct session *s = pb_xalloc(sizeof(*s));
 
-	(void)trace;
 	pb_buffer_init(&s->out, 8192);
-	pb_check(pb_pop3_session_init(&s->session, &s->out) == PB_OK);
+	pb_pop3_session_init(&s->session);
 	s->session.mechanisms = "PLAIN LOGIN";
+	s->session.apop_stamp = all ? "<1.2@popbridge>" : NULL;
+	s->session.xclient = all;
+	pb_check(pb_pop3_session_greet(&s->session, &s->out) == PB_OK);
 	return s;
+}
+
+static void *
+session_start(struct pb_buffer *trace)
+{
+	(void)trace;
+	return start_session(false);
+}
+
+static void *
+session_all_start(struct pb_buffer *trace)
+{
+	(void)trace;
+	return start_session(true);
 }
 
 /* Lines of at most 512 octets that end in CR LF. */
@@ -414,31 +442,62 @@ go_on_with_auth(struct session *s, struct pb_pop3_request *request)
 }
 
 static void
+say_password(struct session *s, const struct pb_pop3_request *request,
+    struct pb_buffer *trace)
+{
+	pbt_say(trace, " user ");
+	pbt_put_clean(trace, pb_slice(s->session.user, s->session.user_len));
+	pbt_say(trace, " password ");
+	pbt_put_clean(trace, pb_secret_reveal(&request->password));
+}
+
+static void
+say_xclient(struct pb_slice text, struct pb_buffer *trace)
+{
+	char address[PB_POP3_ADDRESS_SIZE];
+	unsigned port;
+
+	pbt_say(trace, " ");
+	pbt_put_clean(trace, text);
+	if (pb_pop3_xclient_parse(text, address, &port) == PB_OK)
+		pbt_say(trace, " is %s %u", address, port);
+	else
+		pbt_say(trace, " is wrong");
+}
+
+/* What stands behind the verb. */
+static void
+say_arguments(struct session *s, const struct pb_pop3_request *request,
+    struct pb_buffer *trace)
+{
+	const struct pb_pop3_command *cmd = &request->command;
+
+	if (cmd->has_msgno)
+		pbt_say(trace, " %" PRIu32, cmd->msgno);
+	if (cmd->row->args == PB_POP3_ARGS_MSGNO_LINES)
+		pbt_say(trace, " %" PRIu64, cmd->lines);
+	if (cmd->row->verb == PB_POP3_PASS || cmd->row->verb == PB_POP3_APOP)
+		say_password(s, request, trace);
+	if (cmd->row->verb == PB_POP3_XCLIENT)
+		say_xclient(cmd->text, trace);
+	if (cmd->row->verb == PB_POP3_AUTH)
+		say_auth(request, trace);
+}
+
+static void
 say_request(struct session *s, struct pb_pop3_request *request,
     struct pb_buffer *trace)
 {
 	const struct pb_pop3_command *cmd = &request->command;
 
 	pbt_say(trace, "request %s", cmd->row->name);
-	if (cmd->has_msgno)
-		pbt_say(trace, " %" PRIu32, cmd->msgno);
-	if (cmd->row->args == PB_POP3_ARGS_MSGNO_LINES)
-		pbt_say(trace, " %" PRIu64, cmd->lines);
-	if (cmd->row->verb == PB_POP3_PASS) {
-		pbt_say(trace, " user ");
-		pbt_put_clean(trace, pb_slice(s->session.user,
-		    s->session.user_len));
-		pbt_say(trace, " password ");
-		pbt_put_clean(trace, pb_secret_reveal(&request->password));
-	}
-	if (cmd->row->verb == PB_POP3_AUTH)
-		say_auth(request, trace);
+	say_arguments(s, request, trace);
 	pbt_say(trace, "\n");
 	if (cmd->row->verb == PB_POP3_AUTH) {
 		go_on_with_auth(s, request);
 		return;
 	}
-	if (cmd->row->verb == PB_POP3_PASS)
+	if (cmd->row->verb == PB_POP3_PASS || cmd->row->verb == PB_POP3_APOP)
 		pb_pop3_session_enter(&s->session, PB_POP3_TRANSACTION);
 	if (cmd->row->verb == PB_POP3_QUIT)
 		pb_pop3_session_enter(&s->session, PB_POP3_CLOSED);
@@ -483,6 +542,8 @@ session_stop(void *machine, struct pb_buffer *trace)
 }
 
 const struct pbt_machine pbt_session = { session_start, session_feed,
+	session_stop };
+const struct pbt_machine pbt_session_all = { session_all_start, session_feed,
 	session_stop };
 
 uint64_t pbt_stuff_lines = PB_POP3_ALL_LINES;

@@ -24,6 +24,8 @@ extern const struct pbt_machine pbt_framer_body;
 extern const struct pbt_machine pbt_client;
 /* The same with STARTTLS; the handshake succeeds at once. */
 extern const struct pbt_machine pbt_client_starttls;
+/* The same, where the password is a bearer token. */
+extern const struct pbt_machine pbt_client_token;
 
 /*
  * A POP3 session whose requests are written down and all succeed, but those
@@ -31,6 +33,8 @@ extern const struct pbt_machine pbt_client_starttls;
  * its response is "ok" or "no".
  */
 extern const struct pbt_machine pbt_session;
+/* The same, with APOP and XCLIENT. */
+extern const struct pbt_machine pbt_session_all;
 
 /* The dot-stuffer with so many lines of the body. */
 extern uint64_t pbt_stuff_lines;
