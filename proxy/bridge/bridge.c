@@ -6,10 +6,12 @@
 #include "popbridge/base/log.h"
 
 /*
- * client_out's limit: the high mark, what one step can add (two octets for
- * one), and lines of a listing.
+ * client_out's limit: the high mark, what one step can add (a reply that was
+ * read ahead, or two octets for one of a chunk), and lines of a listing.
  */
-#define OUT_MAX (PB_BRIDGE_OUT_HIGH + 2 * PB_IMAP_RESPONSE_MAX + 4096)
+#define STEP_MAX (PB_READAHEAD_REPLY_MAX > 2 * PB_IMAP_RESPONSE_MAX \
+	? PB_READAHEAD_REPLY_MAX : 2 * PB_IMAP_RESPONSE_MAX)
+#define OUT_MAX (PB_BRIDGE_OUT_HIGH + STEP_MAX + 4096)
 
 void
 pb_bridge_init(struct pb_bridge *b, const struct pb_bridge_options *options,
@@ -17,6 +19,7 @@ pb_bridge_init(struct pb_bridge *b, const struct pb_bridge_options *options,
 {
 	*b = (struct pb_bridge){ .options = options, .id = id, .peer = peer,
 		.state = PB_BRIDGE_COMMAND, .now = now, .client_at = now,
+		.readahead = { .budget = options->readahead },
 		.login_until = now + options->login_ms };
 	pb_buffer_init(&b->client_out, OUT_MAX);
 	b->commit.step = PB_COMMIT_DONE;
@@ -66,6 +69,7 @@ pb_bridge_fini(struct pb_bridge *b)
 	pb_bridge_identity_clear(&b->identity);
 	pb_sasl_server_clear(&b->sasl);
 	pb_pop3_session_fini(&b->pop3);
+	pb_readahead_fini(&b->readahead);
 	pb_maildrop_fini(&b->maildrop);
 	pb_commit_fini(&b->commit);
 	pb_buffer_fini(&b->client_out);
@@ -75,7 +79,10 @@ pb_bridge_fini(struct pb_bridge *b)
 static void
 upstream_failed(struct pb_bridge *b, const struct pb_error *err)
 {
+	bool begun = pb_readahead_has_begun(&b->readahead);
+
 	b->imap = NULL;
+	pb_readahead_lost(&b->readahead);
 	switch (b->state) {
 	case PB_BRIDGE_IDENTIFYING:
 	case PB_BRIDGE_CONNECTING:
@@ -86,7 +93,7 @@ upstream_failed(struct pb_bridge *b, const struct pb_error *err)
 		return;
 	case PB_BRIDGE_RETRIEVING:
 		pb_bridge_log_error(b, "mail server lost in a message", err);
-		if (b->retrieval.begun) {
+		if (begun) {
 			pb_bridge_end(b, "mail server lost in a message");
 			return;
 		}
@@ -156,20 +163,21 @@ imap_event(struct pb_bridge *b, const struct pb_imap_event *event)
 	case PB_BRIDGE_OPENING:
 		pb_bridge_opening_event(b, event);
 		return;
+	case PB_BRIDGE_COMMAND:
+	case PB_BRIDGE_LISTING:
 	case PB_BRIDGE_RETRIEVING:
-		pb_bridge_retrieval_event(b, event);
+		pb_bridge_body_event(b, event);
 		return;
 	case PB_BRIDGE_COMMITTING:
+		pb_bridge_body_event(b, event);
 		pb_bridge_commit_went_on(b, pb_commit_event(&b->commit, b->imap,
 		    event));
 		return;
-	case PB_BRIDGE_COMMAND:
 	case PB_BRIDGE_SECURING:
 	case PB_BRIDGE_IDENTIFYING:
 	case PB_BRIDGE_CONNECTING:
 	case PB_BRIDGE_HOLDING:
 	case PB_BRIDGE_LOCKING:
-	case PB_BRIDGE_LISTING:
 	case PB_BRIDGE_ENDED:
 		return;
 	}
@@ -485,6 +493,9 @@ pb_bridge_run(struct pb_bridge *b, uint64_t now)
 		pb_bridge_client_in(b, &nothing, now);
 	if (b->state == PB_BRIDGE_COMMAND && b->client_eof)
 		pb_bridge_end(b, "client closed the connection");
+	if (b->state == PB_BRIDGE_COMMAND &&
+	    now >= b->client_at + PB_READAHEAD_KEEP_MS)
+		pb_readahead_drop(&b->readahead);
 	what = waiting_for(b, &deadline);
 	if (what != NULL && b->state != PB_BRIDGE_ENDED && now >= deadline)
 		deadline_passed(b, what);
@@ -496,5 +507,8 @@ pb_bridge_deadline(const struct pb_bridge *b)
 	uint64_t deadline;
 
 	waiting_for(b, &deadline);
+	if (b->readahead.held > 0 && b->state == PB_BRIDGE_COMMAND &&
+	    b->client_at + PB_READAHEAD_KEEP_MS < deadline)
+		deadline = b->client_at + PB_READAHEAD_KEEP_MS;
 	return deadline;
 }

@@ -75,8 +75,9 @@ void pb_bridge_do_request(struct pb_bridge *b,
 			  struct pb_pop3_request *request);
 /* Lines of a LIST or UIDL, as long as there is room. */
 void pb_bridge_continue_listing(struct pb_bridge *b);
-void pb_bridge_retrieval_event(struct pb_bridge *b,
-			       const struct pb_imap_event *event);
+/* An event of the connection, which may be about a message. */
+void pb_bridge_body_event(struct pb_bridge *b,
+			  const struct pb_imap_event *event);
 /* The commit has taken a step, with this status. */
 void pb_bridge_commit_went_on(struct pb_bridge *b, enum pb_status st);
 /* QUIT's reply, and the end. */

@@ -166,7 +166,7 @@ send_one(struct pb_commit *c, struct pb_imap_client *imap)
 {
 	enum pb_status st;
 
-	if (c->sent > 0)
+	if (c->sent > 0 || pb_imap_client_room(imap) == 0)
 		return PB_OK;
 	st = c->step == PB_COMMIT_EXPUNGE
 	    ? pb_imap_client_expunge(imap, NULL)
@@ -290,13 +290,34 @@ advance(struct pb_commit *c, struct pb_imap_client *imap)
 	return PB_OK;
 }
 
+/* The pipeline may have had no room for all of the step. */
+static bool
+is_sent(const struct pb_commit *c)
+{
+	switch (c->step) {
+	case PB_COMMIT_SEEN:
+	case PB_COMMIT_UNFLAG:
+	case PB_COMMIT_FLAG:
+	case PB_COMMIT_REFLAG:
+	case PB_COMMIT_REMOVE:
+		return c->sent == store_of(c).list->n;
+	case PB_COMMIT_FIND:
+	case PB_COMMIT_PROVE:
+	case PB_COMMIT_EXPUNGE:
+		return c->sent > 0;
+	case PB_COMMIT_DONE:
+		break;
+	}
+	return false;
+}
+
 /* Send what can be sent; pass over steps that have nothing to wait for. */
 static enum pb_status
 go_on(struct pb_commit *c, struct pb_imap_client *imap)
 {
 	enum pb_status st = send(c, imap);
 
-	while (st == PB_OK && c->waiting == 0 && c->step != PB_COMMIT_DONE) {
+	while (st == PB_OK && c->waiting == 0 && is_sent(c)) {
 		st = advance(c, imap);
 		if (st == PB_OK)
 			st = send(c, imap);
@@ -393,6 +414,9 @@ pb_commit_event(struct pb_commit *c, struct pb_imap_client *imap,
 		return note_found(c, event);
 	if (event->type != PB_IMAP_EVENT_DONE)
 		return PB_OK;
+	/* One that was under way before: there is more room now. */
+	if (event->kind == PB_IMAP_COMMAND_BODIES)
+		return go_on(c, imap);
 	pb_check(c->waiting > 0);
 	c->waiting--;
 	note_step(c, event);

@@ -17,42 +17,61 @@ pb_bridge_finish_quit(struct pb_bridge *b, size_t missing)
 	pb_bridge_end(b, missing > 0 ? "quit, messages not removed" : "quit");
 }
 
-void
-pb_bridge_retrieval_event(struct pb_bridge *b,
-    const struct pb_imap_event *event)
+/* The whole reply to RETR or TOP is on its way. */
+static void
+delivered(struct pb_bridge *b)
 {
-	struct pb_retrieval *r = &b->retrieval;
+	uint32_t msgno = b->readahead.msgno;
 
-	switch (pb_retrieval_event(r, b->imap, event, &b->client_out)) {
+	b->stats.octets += b->readahead.octets;
+	pb_bridge_answered(b, false);
+	if (b->readahead.is_top) {
+		b->stats.top++;
+	} else {
+		b->stats.retr++;
+		if (b->maildrop.last < msgno)
+			b->maildrop.last = msgno;
+		if (b->options->mark_seen &&
+		    pb_maildrop_mark_seen(&b->maildrop, msgno) != PB_OK) {
+			pb_bridge_end(b, "no memory");
+			return;
+		}
+	}
+	pb_bridge_command_done(b);
+}
+
+static void
+retrieval_went_on(struct pb_bridge *b, enum pb_retrieval_verdict verdict,
+    const struct pb_error *err)
+{
+	switch (verdict) {
 	case PB_RETRIEVAL_GOES_ON:
 		return;
 	case PB_RETRIEVAL_DONE:
-		b->stats.octets += r->stuff.octets;
-		pb_bridge_answered(b, false);
-		if (r->is_top) {
-			b->stats.top++;
-		} else {
-			b->stats.retr++;
-			if (b->maildrop.last < r->msgno)
-				b->maildrop.last = r->msgno;
-			if (b->options->mark_seen && pb_maildrop_mark_seen(
-			    &b->maildrop, r->msgno) != PB_OK) {
-				pb_bridge_end(b, "no memory");
-				return;
-			}
-		}
-		pb_bridge_command_done(b);
+		delivered(b);
 		return;
 	case PB_RETRIEVAL_FAILED:
-		pb_bridge_log_error(b, "message not delivered", &r->error);
-		pb_bridge_answer(b, pb_pop3_reply_for_error(&r->error), 0, 0);
+		pb_bridge_log_error(b, "message not delivered", err);
+		pb_bridge_answer(b, pb_pop3_reply_for_error(err), 0, 0);
 		pb_bridge_command_done(b);
 		return;
 	case PB_RETRIEVAL_CUT:
-		pb_bridge_log_error(b, "message cut", &r->error);
+		pb_bridge_log_error(b, "message cut", err);
 		pb_bridge_end(b, "mail server failed in a message");
 		return;
+	case PB_RETRIEVAL_MORE:
+		break;
 	}
+	pb_unreachable("the read-ahead fetches more by itself");
+}
+
+void
+pb_bridge_body_event(struct pb_bridge *b, const struct pb_imap_event *event)
+{
+	struct pb_error err;
+
+	retrieval_went_on(b, pb_readahead_event(&b->readahead, b->imap, event,
+	    &b->client_out, &err), &err);
 }
 
 void
@@ -168,19 +187,15 @@ static void
 do_retrieve(struct pb_bridge *b, const struct pb_pop3_command *cmd)
 {
 	bool is_top = cmd->row->verb == PB_POP3_TOP;
-	struct pb_maildrop *m = &b->maildrop;
+	struct pb_error err;
 
 	if (!check_msgno(b, cmd->msgno))
 		return;
-	if (b->imap == NULL) {
-		pb_bridge_answer(b, PB_REPLY_MESSAGE_TEMPORARY, 0, 0);
-		return;
-	}
 	pb_bridge_enter(b, PB_BRIDGE_RETRIEVING);
-	pb_bridge_sent(pb_retrieval_begin(&b->retrieval, b->imap, cmd->msgno,
-	    pb_maildrop_uid_of(m, cmd->msgno),
-	    pb_maildrop_size_of(m, cmd->msgno), is_top,
-	    is_top ? cmd->lines : PB_POP3_ALL_LINES));
+	retrieval_went_on(b, pb_readahead_ask(&b->readahead, &b->maildrop,
+	    b->imap, cmd->msgno, is_top, is_top ? cmd->lines
+						: PB_POP3_ALL_LINES,
+	    &b->client_out, &err), &err);
 }
 
 static void
@@ -208,6 +223,7 @@ do_quit(struct pb_bridge *b)
 		return;
 	}
 	pb_pop3_session_enter(&b->pop3, PB_POP3_UPDATE);
+	pb_readahead_drop(&b->readahead);
 	b->stats.dele = b->maildrop.n_deleted;
 	if (b->imap == NULL) {
 		pb_bridge_finish_quit(b, b->maildrop.n_deleted);

@@ -127,6 +127,7 @@ pb_bridge_end(struct pb_bridge *b, const char *reason)
 	pb_secret_clear(&b->secret);
 	pb_secret_clear(&b->identity.password);
 	pb_sasl_server_clear(&b->sasl);
+	pb_readahead_fini(&b->readahead);
 	if (b->imap != NULL)
 		pb_imap_client_logout(b->imap);
 	pb_pop3_session_enter(&b->pop3, PB_POP3_CLOSED);

@@ -264,22 +264,24 @@ pb_imap_find_kind(struct pb_imap_client *c, enum pb_imap_command_kind kind)
 }
 
 enum pb_status
-pb_imap_client_body(struct pb_imap_client *c, uint32_t uid, uint32_t offset,
-    uint32_t count)
+pb_imap_client_bodies(struct pb_imap_client *c, const uint32_t *uids, size_t n,
+    uint32_t count, uint32_t *id)
 {
 	char tag[PB_IMAP_TAG_SIZE];
-	enum pb_status st;
+	enum pb_status st = pb_imap_sent(c, pb_imap_write_fetch_bodies(
+	    c->writer, &c->out, pb_imap_next_tag(c, tag), uids, n, count),
+	    PB_IMAP_COMMAND_BODIES, id);
 
-	pb_check(pb_imap_find_kind(c, PB_IMAP_COMMAND_BODY) == NULL);
-	st = pb_imap_sent(c, pb_imap_write_fetch_body(c->writer, &c->out,
-	    pb_imap_next_tag(c, tag), uid, offset, count),
-	    PB_IMAP_COMMAND_BODY, NULL);
-	if (st != PB_OK)
-		return st;
-	c->queue[c->n_queue - 1].uid = uid;
-	c->queue[c->n_queue - 1].offset = offset;
-	pb_imap_framer_want_body(&c->framer, true);
-	return PB_OK;
+	if (st == PB_OK)
+		pb_imap_framer_want_bodies(&c->framer, true);
+	return st;
+}
+
+void
+pb_imap_client_reject(struct pb_imap_client *c, const char *what)
+{
+	if (c->state != PB_IMAP_STATE_BROKEN)
+		(void)pb_imap_break_protocol(c, what);
 }
 
 enum pb_status

@@ -20,9 +20,9 @@ pb_imap_framer_fini(struct pb_imap_framer *f)
 }
 
 void
-pb_imap_framer_want_body(struct pb_imap_framer *f, bool want)
+pb_imap_framer_want_bodies(struct pb_imap_framer *f, bool want)
 {
-	f->want_body = want;
+	f->want_bodies = want;
 }
 
 void
@@ -144,8 +144,8 @@ begin_literal(struct pb_imap_framer *f, size_t brace, uint64_t size,
 	enum pb_status st;
 
 	f->literal_left = size;
-	if (f->want_body && is_body_item(before)) {
-		f->want_body = false;
+	if (f->want_bodies && !f->handed_on && is_body_item(before)) {
+		f->handed_on = true;
 		f->text.len = before.len;
 		st = pb_buffer_append(&f->text, "{0}\r\n", 5);
 		if (st != PB_OK)
@@ -260,6 +260,7 @@ pb_imap_framer_next(struct pb_imap_framer *f, struct pb_slice *in,
 
 	if (f->ended) {
 		f->ended = false;
+		f->handed_on = false;
 		f->line = 0;
 		/* An idle connection keeps no memory for text. */
 		pb_buffer_release(&f->text);

@@ -129,7 +129,7 @@ doing(enum pb_imap_command_kind kind)
 		return "the IMAP server refuses SELECT";
 	case PB_IMAP_COMMAND_SIZES:
 		return "the IMAP server refuses to list the mailbox";
-	case PB_IMAP_COMMAND_BODY:
+	case PB_IMAP_COMMAND_BODIES:
 		return "the IMAP server refuses FETCH";
 	case PB_IMAP_COMMAND_STORE:
 		return "the IMAP server refuses STORE";
@@ -150,7 +150,7 @@ static enum pb_error_scope
 scope_of(enum pb_imap_command_kind kind)
 {
 	switch (kind) {
-	case PB_IMAP_COMMAND_BODY:
+	case PB_IMAP_COMMAND_BODIES:
 		return PB_SCOPE_MESSAGE;
 	case PB_IMAP_COMMAND_SELECT:
 	case PB_IMAP_COMMAND_SIZES:
@@ -175,9 +175,9 @@ complete(struct pb_imap_client *c, const struct pb_imap_command *command,
 	event->id = command->id;
 	event->kind = command->kind;
 	event->condition = line->condition;
-	event->uid = command->uid;
-	if (command->kind == PB_IMAP_COMMAND_BODY)
-		pb_imap_framer_want_body(&c->framer, false);
+	if (command->kind == PB_IMAP_COMMAND_BODIES)
+		pb_imap_framer_want_bodies(&c->framer, pb_imap_find_kind(c,
+		    PB_IMAP_COMMAND_BODIES) != NULL);
 	if (command->kind == PB_IMAP_COMMAND_SEARCH)
 		pb_imap_framer_limit(&c->framer, PB_IMAP_RESPONSE_MAX);
 	event->expunged = pb_slice_starts(line->code, "EXPUNGEISSUED");
@@ -185,10 +185,6 @@ complete(struct pb_imap_client *c, const struct pb_imap_command *command,
 		pb_imap_error_of(line, PB_ERROR_TEMPORARY,
 		    scope_of(command->kind), doing(command->kind),
 		    &event->error);
-	else if (command->kind == PB_IMAP_COMMAND_BODY && !command->got_body)
-		pb_error_set(&event->error, PB_ERROR_GONE, PB_SCOPE_MESSAGE,
-		    "the IMAP server has no message with UID %" PRIu32
-		    " any more", command->uid);
 	return PB_OK;
 }
 
@@ -217,7 +213,7 @@ take_tagged(struct pb_imap_client *c, const struct pb_imap_gated *line,
 		return pb_imap_login_done(c, &command, line, event);
 	case PB_IMAP_COMMAND_SELECT:
 	case PB_IMAP_COMMAND_SIZES:
-	case PB_IMAP_COMMAND_BODY:
+	case PB_IMAP_COMMAND_BODIES:
 	case PB_IMAP_COMMAND_STORE:
 	case PB_IMAP_COMMAND_EXPUNGE:
 	case PB_IMAP_COMMAND_SEARCH:
@@ -226,35 +222,23 @@ take_tagged(struct pb_imap_client *c, const struct pb_imap_gated *line,
 	return complete(c, &command, line, event);
 }
 
-/* The body under way is the one that was asked for, as far as is known. */
+/* The beginning of a message is asked for, and nothing else of it. */
 static enum pb_status
-check_body(struct pb_imap_client *c, const struct pb_imap_command *command,
-    const struct pb_imap_data *data, bool all_known)
+check_origin(struct pb_imap_client *c, const struct pb_imap_data *data)
 {
-	if (data->uid != command->uid && (data->uid != 0 || all_known)) {
-		pb_error_set(&c->error, PB_ERROR_PROTOCOL, PB_SCOPE_CONNECTION,
-		    "the IMAP server sends a body with UID %" PRIu32
-		    " where %" PRIu32 " was asked for", data->uid,
-		    command->uid);
-		return pb_imap_break(c);
-	}
-	if (data->body_origin != command->offset)
-		return pb_imap_break_protocol(c,
-		    "it sends another part of the message than asked for");
-	return PB_OK;
+	return data->body_origin == 0 ? PB_OK : pb_imap_break_protocol(c,
+	    "it sends another part of the message than asked for");
 }
 
 static enum pb_status
 begin_body(struct pb_imap_client *c, const struct pb_imap_frame *frame,
     struct pb_imap_event *event)
 {
-	struct pb_imap_command *command = pb_imap_find_kind(c, PB_IMAP_COMMAND_BODY);
 	char text[BODY_PREFIX_MAX];
 	struct pb_imap_gated line;
 	struct pb_imap_data data;
 	enum pb_status st;
 
-	pb_check(command != NULL);
 	if (frame->text.len >= sizeof(text))
 		return pb_imap_break_protocol(c, "it says too much before a "
 		    "message");
@@ -266,13 +250,13 @@ begin_body(struct pb_imap_client *c, const struct pb_imap_frame *frame,
 		frame->text.len + 1), &data) != PB_OK ||
 	    data.type != PB_IMAP_DATA_FETCH)
 		return pb_imap_break_protocol(c, "it sends a malformed FETCH");
-	st = check_body(c, command, &data, false);
+	st = check_origin(c, &data);
 	if (st != PB_OK)
 		return st;
-	command->got_body = true;
-	c->streaming = command;
+	c->in_body = true;
+	c->body_uid = data.uid;
 	event->type = PB_IMAP_EVENT_BODY_BEGIN;
-	event->uid = command->uid;
+	event->uid = data.uid;
 	event->size = frame->size;
 	return PB_OK;
 }
@@ -281,15 +265,16 @@ static enum pb_status
 end_body(struct pb_imap_client *c, const struct pb_imap_data *data,
     struct pb_imap_event *event)
 {
-	const struct pb_imap_command *command = c->streaming;
-	enum pb_status st = check_body(c, command, data, true);
-
-	if (st != PB_OK)
-		return st;
-	c->streaming = NULL;
+	if (data->uid == 0)
+		return pb_imap_break_protocol(c,
+		    "it does not say whose body it sends");
+	if (c->body_uid != 0 && c->body_uid != data->uid)
+		return pb_imap_break_protocol(c,
+		    "it gives a body two UIDs");
+	c->in_body = false;
 	event->type = PB_IMAP_EVENT_BODY_END;
-	event->uid = command->uid;
-	return PB_OK;
+	event->uid = data->uid;
+	return check_origin(c, data);
 }
 
 /* A body as NIL or a quoted string: nothing streamed, it is all here. */
@@ -297,21 +282,20 @@ static enum pb_status
 take_inline_body(struct pb_imap_client *c, const struct pb_imap_data *data,
     struct pb_imap_event *event)
 {
-	struct pb_imap_command *command = pb_imap_find_kind(c, PB_IMAP_COMMAND_BODY);
 	enum pb_status st;
 
-	if (command == NULL || command->got_body)
+	if (pb_imap_find_kind(c, PB_IMAP_COMMAND_BODIES) == NULL)
 		return PB_AGAIN;
-	st = check_body(c, command, data, true);
-	if (st != PB_OK)
-		return st;
-	command->got_body = true;
-	pb_imap_framer_want_body(&c->framer, false);
+	if (data->uid == 0)
+		return pb_imap_break_protocol(c,
+		    "it does not say whose body it sends");
 	event->type = PB_IMAP_EVENT_BODY_NIL;
-	event->uid = command->uid;
-	if (data->body == PB_IMAP_BODY_NIL)
-		return PB_OK;
-	c->streaming = command;
+	event->uid = data->uid;
+	st = check_origin(c, data);
+	if (st != PB_OK || data->body == PB_IMAP_BODY_NIL)
+		return st;
+	c->in_body = true;
+	c->body_uid = data->uid;
 	/* The grammar's copy lives until any connection parses again. */
 	pb_buffer_init(&c->inline_body, PB_IMAP_RESPONSE_MAX);
 	if (pb_buffer_append(&c->inline_body, data->body_text.data,
@@ -326,7 +310,7 @@ take_inline_body(struct pb_imap_client *c, const struct pb_imap_data *data,
 static enum pb_status
 tell_inline_body(struct pb_imap_client *c, struct pb_imap_event *event)
 {
-	event->uid = c->streaming->uid;
+	event->uid = c->body_uid;
 	if (c->told == PB_IMAP_TOLD_BEGIN) {
 		c->told = PB_IMAP_TOLD_DATA;
 		event->type = PB_IMAP_EVENT_BODY_DATA;
@@ -335,7 +319,7 @@ tell_inline_body(struct pb_imap_client *c, struct pb_imap_event *event)
 	}
 	pb_buffer_release(&c->inline_body);
 	c->told = PB_IMAP_TOLD_ALL;
-	c->streaming = NULL;
+	c->in_body = false;
 	event->type = PB_IMAP_EVENT_BODY_END;
 	return PB_OK;
 }
@@ -344,7 +328,7 @@ static enum pb_status
 take_fetch(struct pb_imap_client *c, const struct pb_imap_data *data,
     struct pb_imap_event *event)
 {
-	if (c->streaming != NULL)
+	if (c->in_body)
 		return end_body(c, data, event);
 	if (data->body != PB_IMAP_BODY_ABSENT)
 		return take_inline_body(c, data, event);
@@ -397,7 +381,7 @@ take_data(struct pb_imap_client *c, const struct pb_imap_data *data,
 static enum pb_status
 leave_out(struct pb_imap_client *c)
 {
-	if (c->streaming != NULL)
+	if (c->in_body)
 		return pb_imap_break_protocol(c, "it sends a malformed FETCH");
 	if (c->refused > PB_IMAP_REFUSED_MAX)
 		return pb_imap_break_protocol(c,
@@ -420,7 +404,7 @@ take_response(struct pb_imap_client *c, struct pb_slice text,
 		c->dropped++;
 		return leave_out(c);
 	}
-	if (c->streaming != NULL && line.kind != PB_IMAP_DATA)
+	if (c->in_body && line.kind != PB_IMAP_DATA)
 		return leave_out(c);
 	switch (line.kind) {
 	case PB_IMAP_CONTINUE:
@@ -456,7 +440,7 @@ take_frame(struct pb_imap_client *c, const struct pb_imap_frame *frame,
 		return begin_body(c, frame, event);
 	case PB_IMAP_FRAME_BODY_DATA:
 		event->type = PB_IMAP_EVENT_BODY_DATA;
-		event->uid = c->streaming->uid;
+		event->uid = c->body_uid;
 		event->data = frame->text;
 		return PB_OK;
 	}

@@ -292,23 +292,6 @@ pb_imap_write_fetch_sizes(struct pb_imap_writer *w, struct pb_buffer *out,
 	    mailimap_fetch_att_new_rfc822_size());
 }
 
-enum pb_status
-pb_imap_write_fetch_body(struct pb_imap_writer *w, struct pb_buffer *out,
-    const char *tag, uint32_t uid, uint32_t offset, uint32_t count)
-{
-	struct mailimap_section *whole = mailimap_section_new(NULL);
-	struct mailimap_fetch_att *what = NULL;
-
-	if (whole != NULL && count == 0)
-		what = mailimap_fetch_att_new_body_peek_section(whole);
-	if (whole != NULL && count > 0)
-		what = mailimap_fetch_att_new_body_peek_section_partial(whole,
-		    offset, count);
-	if (whole != NULL && what == NULL)
-		mailimap_section_free(whole);
-	return write_fetch(w, out, tag, mailimap_set_new_single(uid), what);
-}
-
 size_t
 pb_imap_set_take(const uint32_t *uids, size_t n)
 {
@@ -344,6 +327,23 @@ build_set(const uint32_t *uids, size_t n)
 		first = i + 1;
 	}
 	return set;
+}
+
+enum pb_status
+pb_imap_write_fetch_bodies(struct pb_imap_writer *w, struct pb_buffer *out,
+    const char *tag, const uint32_t *uids, size_t n, uint32_t count)
+{
+	struct mailimap_section *whole = mailimap_section_new(NULL);
+	struct mailimap_fetch_att *what = NULL;
+
+	if (whole != NULL && count == 0)
+		what = mailimap_fetch_att_new_body_peek_section(whole);
+	if (whole != NULL && count > 0)
+		what = mailimap_fetch_att_new_body_peek_section_partial(whole,
+		    0, count);
+	if (whole != NULL && what == NULL)
+		mailimap_section_free(whole);
+	return write_fetch(w, out, tag, build_set(uids, n), what);
 }
 
 static struct mailimap_flag_list *

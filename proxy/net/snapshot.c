@@ -185,6 +185,9 @@ pb_snapshot_new(struct pb_config *config, struct pb_snapshot **out,
 	s->refs = 1;
 	s->config = pb_config_ref(config);
 	s->bridge = bridge_options(config);
+	s->readahead.max = (size_t)config->readahead_memory * 1024 * 1024;
+	if (s->readahead.max > 0)
+		s->bridge.readahead = &s->readahead;
 	st = open_listeners(s, err);
 	if (st == PB_OK)
 		st = open_routes(s, err);

@@ -9,7 +9,7 @@
 #include "popbridge/base/slice.h"
 #include "popbridge/bridge/commit.h"
 #include "popbridge/bridge/maildrop.h"
-#include "popbridge/bridge/retrieval.h"
+#include "popbridge/bridge/readahead.h"
 #include "popbridge/imap/client.h"
 #include "popbridge/pop3/reply.h"
 #include "popbridge/pop3/session.h"
@@ -50,6 +50,7 @@ struct pb_bridge_options {
 	const char *mailbox;
 	bool mark_seen;		/* \Seen at QUIT on what was retrieved */
 	bool lock;		/* ask for the maildrop before it is opened */
+	struct pb_budget *readahead; /* borrowed; NULL: nothing is read ahead */
 	uint64_t idle_ms;	/* autologout (RFC 1939, section 3) */
 	uint64_t upstream_ms;	/* for each answer of the server */
 	uint64_t connect_ms;	/* until there is a connection, TLS included */
@@ -163,7 +164,7 @@ struct pb_bridge {
 	char client_address[PB_POP3_ADDRESS_SIZE]; /* of XCLIENT */
 	unsigned client_port;		/* the same */
 	struct pb_maildrop maildrop;
-	struct pb_retrieval retrieval;
+	struct pb_readahead readahead;
 	struct pb_commit commit;
 	unsigned listings;		/* attempts so far */
 	uint32_t exists;		/* what the server says now */

@@ -6,12 +6,12 @@
 
 #include "popbridge/base/buffer.h"
 #include "popbridge/base/error.h"
-#include "popbridge/base/status.h"
+#include "popbridge/base/slice.h"
 #include "popbridge/imap/client.h"
 #include "popbridge/pop3/stuff.h"
 
 /*
- * One RETR or TOP: IMAP bodies in, a POP3 multi-line reply out.
+ * One RETR or TOP: the octets of an IMAP body in, a POP3 multi-line reply out.
  *
  * A positive reply is written when the body has begun and not before; the
  * final dot is written when the server has sent every octet it announced, said
@@ -20,13 +20,15 @@
  *
  * RETR fetches the whole message.  TOP fetches its beginning, and more of it
  * until its lines are there, so that ten lines of a 50 MB message cost no
- * 50 MB.
+ * 50 MB.  Who fetches is the owner (bridge/readahead.h): parts go in by
+ * _begin_part, _take and _end_part, and the verdict says what is next.
  */
 
 enum pb_retrieval_verdict {
 	PB_RETRIEVAL_GOES_ON,
+	PB_RETRIEVAL_MORE,	/* another part must be fetched: `window` */
 	PB_RETRIEVAL_DONE,	/* the reply is complete */
-	PB_RETRIEVAL_FAILED,	/* nothing was written; error says why */
+	PB_RETRIEVAL_FAILED,	/* nothing was written; *err says why */
 	PB_RETRIEVAL_CUT,	/* the reply is cut: close the connection */
 };
 
@@ -35,30 +37,38 @@ struct pb_retrieval {
 	uint32_t msgno;
 	uint32_t uid;
 	uint32_t announced;	/* the size that LIST shows */
+	uint32_t window;	/* octets of this part; 0 fetches all at once */
 	uint64_t lines;		/* of TOP; PB_POP3_ALL_LINES for RETR */
 	bool is_top;
 	bool begun;		/* the positive reply is written */
-	bool part_nil;		/* this part came without octets */
-	uint32_t window;	/* octets of a part; 0 fetches all at once */
+	bool part_seen;		/* something came for this part */
+	bool part_nil;		/* it came without octets */
 	uint64_t fed;		/* octets of the message taken so far */
 	uint64_t skip;		/* of this part: taken from the one before */
 	uint64_t part_size;	/* octets that this part really has */
-	struct pb_error error;
 };
 
-/*
- * Begin, with the first command to the server.  For RETR lines is
- * PB_POP3_ALL_LINES and is_top false.  PB_OK, PB_EPROTO (the client failed).
- */
-enum pb_status pb_retrieval_begin(struct pb_retrieval *r,
-				  struct pb_imap_client *imap, uint32_t msgno,
-				  uint32_t uid, uint32_t size, bool is_top,
-				  uint64_t lines) PB_MUST_CHECK;
+/* For RETR lines is PB_POP3_ALL_LINES and is_top false. */
+void pb_retrieval_init(struct pb_retrieval *r, uint32_t msgno, uint32_t uid,
+		       uint32_t size, bool is_top, uint64_t lines);
 
-/* Feed every event of the connection while the retrieval is under way. */
-enum pb_retrieval_verdict pb_retrieval_event(struct pb_retrieval *r,
-					     struct pb_imap_client *imap,
-					     const struct pb_imap_event *event,
-					     struct pb_buffer *out);
+/* The part is asked for (again): from its first octet. */
+void pb_retrieval_ask_part(struct pb_retrieval *r);
+/* The server begins to send it, with so many octets.  *err on a failure. */
+enum pb_retrieval_verdict pb_retrieval_begin_part(struct pb_retrieval *r,
+						  uint64_t size,
+						  struct pb_buffer *out,
+						  struct pb_error *err);
+enum pb_retrieval_verdict pb_retrieval_take(struct pb_retrieval *r,
+					    struct pb_slice data,
+					    struct pb_buffer *out,
+					    struct pb_error *err);
+/* There is nothing of it. */
+void pb_retrieval_take_nil(struct pb_retrieval *r);
+/* The command that asked for it is completed by `done`. */
+enum pb_retrieval_verdict pb_retrieval_end_part(struct pb_retrieval *r,
+						const struct pb_imap_event *done,
+						struct pb_buffer *out,
+						struct pb_error *err);
 
 #endif

@@ -70,7 +70,7 @@ enum pb_imap_command_kind {
 	PB_IMAP_COMMAND_LOGIN,
 	PB_IMAP_COMMAND_SELECT,
 	PB_IMAP_COMMAND_SIZES,
-	PB_IMAP_COMMAND_BODY,
+	PB_IMAP_COMMAND_BODIES,
 	PB_IMAP_COMMAND_STORE,
 	PB_IMAP_COMMAND_EXPUNGE,
 	PB_IMAP_COMMAND_SEARCH,
@@ -82,10 +82,11 @@ enum pb_imap_event_type {
 	PB_IMAP_EVENT_EXISTS,	/* number */
 	PB_IMAP_EVENT_EXPUNGE,	/* seq */
 	PB_IMAP_EVENT_SIZE,	/* seq, and uid or size or both, of a SIZES */
-	PB_IMAP_EVENT_BODY_BEGIN, /* size: octets of the literal */
+	PB_IMAP_EVENT_BODY_BEGIN, /* size: octets of the literal; uid, or 0
+				     when the server says it behind the body */
 	PB_IMAP_EVENT_BODY_DATA, /* data */
-	PB_IMAP_EVENT_BODY_END,	/* it was the right message, and whole */
-	PB_IMAP_EVENT_BODY_NIL,	/* instead of the three */
+	PB_IMAP_EVENT_BODY_END,	/* it is whole; uid */
+	PB_IMAP_EVENT_BODY_NIL,	/* instead of the three; uid */
 	PB_IMAP_EVENT_FOUND,	/* uids, n_uids of a SEARCH */
 	PB_IMAP_EVENT_DONE,	/* id, kind, condition; error unless OK */
 };
@@ -103,16 +104,13 @@ struct pb_imap_event {
 	uint32_t id;
 	enum pb_imap_command_kind kind;
 	enum pb_imap_condition condition;
-	bool expunged;		/* of a BODY: EXPUNGEISSUED (RFC 5530) */
+	bool expunged;		/* of a BODIES: EXPUNGEISSUED (RFC 5530) */
 	struct pb_error error;
 };
 
 struct pb_imap_command {
 	uint32_t id;		/* its tag's number */
 	enum pb_imap_command_kind kind;
-	uint32_t uid;		/* BODY */
-	uint32_t offset;	/* BODY */
-	bool got_body;		/* BODY */
 };
 
 /* How far a body that came inside a response has been told. */
@@ -146,7 +144,8 @@ struct pb_imap_client {
 	bool dismissed;			/* it has said why it takes no token */
 	unsigned login_piece;		/* of a LOGIN with literals */
 	uint64_t commands;		/* sent so far, for the summary */
-	struct pb_imap_command *streaming; /* into queue, or NULL */
+	bool in_body;			/* BEGIN is told, END is not */
+	uint32_t body_uid;		/* of it; 0: not said yet */
 	struct pb_buffer inline_body;	/* came inside a response */
 	enum pb_imap_told told;
 	char user[PB_IMAP_USER_MAX + 1];
@@ -208,10 +207,23 @@ enum pb_status pb_imap_client_select(struct pb_imap_client *c,
 				     const char *mailbox) PB_MUST_CHECK;
 /* UID and RFC822.SIZE of all messages. */
 enum pb_status pb_imap_client_sizes(struct pb_imap_client *c) PB_MUST_CHECK;
-/* One at a time.  The whole message, or `count` octets from `offset`. */
-enum pb_status pb_imap_client_body(struct pb_imap_client *c, uint32_t uid,
-				   uint32_t offset,
-				   uint32_t count) PB_MUST_CHECK;
+/*
+ * Whole messages, or the first `count` octets of each when that is not 0; no
+ * more UIDs than pb_imap_set_take allows.  Several may be under way.  Which
+ * bodies were asked for, and whether all of them came, the caller knows: the
+ * client vouches for the UID of each, and that none is told but while a
+ * BODIES is under way.
+ */
+enum pb_status pb_imap_client_bodies(struct pb_imap_client *c,
+				     const uint32_t *uids, size_t n,
+				     uint32_t count,
+				     uint32_t *id) PB_MUST_CHECK;
+/*
+ * The server contradicts what it was asked: the connection is of no use any
+ * more, for the reason that `what` tells behind "the IMAP server breaks the
+ * protocol".
+ */
+void pb_imap_client_reject(struct pb_imap_client *c, const char *what);
 /* No more UIDs than pb_imap_set_take allows. */
 enum pb_status pb_imap_client_store(struct pb_imap_client *c,
 				    const uint32_t *uids, size_t n, bool add,

@@ -12,9 +12,9 @@
  * Cuts the octets of an IMAP server into responses (RFC 3501, section 7).
  *
  * A response is a line, or several with literals between them.  Literals are
- * kept as part of the response, but for one: the literal of a message body
- * that was asked for is handed on as it comes, and the response is shown with
- * {0} in its place.  So memory is bounded whatever the size of a message.
+ * kept as part of the response, but for the literal of a message body that was
+ * asked for: it is handed on as it comes, and the response is shown with {0} in
+ * its place.  So memory is bounded whatever the size of a message.
  *
  * Sans-I/O; input may be cut anywhere.
  */
@@ -46,7 +46,8 @@ enum pb_imap_framer_state {
 
 struct pb_imap_framer {
 	enum pb_imap_framer_state state;
-	bool want_body;		/* hand the next body's literal on */
+	bool want_bodies;	/* hand their literals on */
+	bool handed_on;		/* this response's body was: one each */
 	bool ended;		/* text was handed out, drop it */
 	struct pb_buffer text;	/* the response so far */
 	size_t line;		/* where its present line begins */
@@ -56,8 +57,8 @@ struct pb_imap_framer {
 void pb_imap_framer_init(struct pb_imap_framer *f);
 void pb_imap_framer_fini(struct pb_imap_framer *f);
 
-/* Hand on the next literal that is a message body, or keep it. */
-void pb_imap_framer_want_body(struct pb_imap_framer *f, bool want);
+/* Hand on literals that are message bodies, or keep them. */
+void pb_imap_framer_want_bodies(struct pb_imap_framer *f, bool want);
 /* Most octets of a response from now on. */
 void pb_imap_framer_limit(struct pb_imap_framer *f, size_t max);
 

@@ -114,13 +114,13 @@ enum pb_status pb_imap_write_fetch_sizes(struct pb_imap_writer *w,
 					 struct pb_buffer *out,
 					 const char *tag) PB_MUST_CHECK;
 /*
- * UID FETCH uid (UID BODY.PEEK[]), or with count > 0 (UID
- * BODY.PEEK[]<offset.count>).
+ * UID FETCH set (UID BODY.PEEK[]), or with count > 0 (UID BODY.PEEK[]<0.count>).
  */
-enum pb_status pb_imap_write_fetch_body(struct pb_imap_writer *w,
-					struct pb_buffer *out, const char *tag,
-					uint32_t uid, uint32_t offset,
-					uint32_t count) PB_MUST_CHECK;
+enum pb_status pb_imap_write_fetch_bodies(struct pb_imap_writer *w,
+					  struct pb_buffer *out,
+					  const char *tag,
+					  const uint32_t *uids, size_t n,
+					  uint32_t count) PB_MUST_CHECK;
 
 /*
  * How many of the first UIDs, ascending, fit into one command; runs without a

@@ -40,6 +40,7 @@ struct pb_snapshot {
 	struct pb_snapshot_route *routes;	/* own; as in config */
 	struct pb_accounts *accounts;		/* shared; NULL: none */
 	struct pb_bridge_options bridge;	/* before a route is known */
+	struct pb_budget readahead;		/* of all its sessions */
 };
 
 /*

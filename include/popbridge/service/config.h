@@ -130,6 +130,7 @@ struct pb_config {
 	unsigned max_connections;
 	unsigned max_connections_per_address;
 	unsigned max_unauthenticated;
+	unsigned readahead_memory;	/* MB */
 
 	/*
 	 * Holders: the process (the current snapshot, exchanged by a reload),

@@ -667,6 +667,7 @@ sizes_come_in_any_form(void **state)
 static void
 a_refusal_says_its_scope(void **state)
 {
+	const uint32_t uid = 7;
 	struct fixture *f = start_ready();
 
 	(void)state;
@@ -674,7 +675,8 @@ a_refusal_says_its_scope(void **state)
 	says(f, "A2 NO [NONEXISTENT] no such mailbox\r\n");
 	must_be_done(f, PB_IMAP_NO, PB_ERROR_PERMANENT);
 	assert_int_equal(f->event.error.scope, PB_SCOPE_ACCOUNT);
-	assert_int_equal(pb_imap_client_body(&f->client, 7, 0, 0), PB_OK);
+	assert_int_equal(pb_imap_client_bodies(&f->client, &uid, 1, 0, NULL),
+	    PB_OK);
 	says(f, "A3 NO x\r\n");
 	must_be_done(f, PB_IMAP_NO, PB_ERROR_TEMPORARY);
 	assert_int_equal(f->event.error.scope, PB_SCOPE_MESSAGE);
@@ -714,8 +716,9 @@ a_whole_session_goes_on_under_all_splits(void **state)
 	(void)state;
 	must_trace(OPEN "* 1 FETCH (UID 7 BODY[] {5}\r\na\r\nb\n)\r\n"
 	    "* 3 EXISTS\r\nA4 OK\r\n"
-	    "* 2 FETCH (UID 8 BODY[]<100> \"abc\")\r\nA5 OK\r\n"
-	    "* 2 FETCH (UID 8 BODY[]<100> {2}\r\nde)\r\nA6 OK\r\n"
+	    "* 2 FETCH (UID 8 BODY[]<0> \"abc\")\r\nA5 OK\r\n"
+	    "* 2 FETCH (UID 8 BODY[]<0> {2}\r\nde)\r\n"
+	    "* 4 FETCH (UID 10 BODY[]<0> {1}\r\nf)\r\nA6 OK\r\n"
 	    "* SEARCH 3 9\r\nA7 OK\r\nA8 OK\r\n* 2 EXPUNGE\r\nA9 OK\r\n"
 	    "* BYE bye\r\nA10 OK\r\n",
 	    OPEN_TRACE "body of uid 7 with 5\na\\x0d\\x0ab\\x0a\nbody ends\n"
@@ -723,6 +726,7 @@ a_whole_session_goes_on_under_all_splits(void **state)
 	    "body of uid 8 with 3\nabc\nbody ends\n"
 	    "done 5 kind 6 condition 0\n"
 	    "body of uid 8 with 2\nde\nbody ends\n"
+	    "body of uid 10 with 1\nf\nbody ends\n"
 	    "done 6 kind 6 condition 0\nfound 3 9\n"
 	    "done 7 kind 9 condition 0\ndone 8 kind 7 condition 0\n"
 	    "expunge 2\ndone 9 kind 8 condition 0\nstate LOGOUT\n"
@@ -730,8 +734,8 @@ a_whole_session_goes_on_under_all_splits(void **state)
 	    "A2 SELECT INBOX\\x0d\\x0a"
 	    "A3 UID FETCH 1:* (UID RFC822.SIZE)\\x0d\\x0a"
 	    "A4 UID FETCH 7 (UID BODY.PEEK[])\\x0d\\x0a"
-	    "A5 UID FETCH 8 (UID BODY.PEEK[]<100.50>)\\x0d\\x0a"
-	    "A6 UID FETCH 8 (UID BODY.PEEK[]<100.50>)\\x0d\\x0a"
+	    "A5 UID FETCH 8,10 (UID BODY.PEEK[]<0.50>)\\x0d\\x0a"
+	    "A6 UID FETCH 8,10 (UID BODY.PEEK[]<0.50>)\\x0d\\x0a"
 	    "A7 UID SEARCH DELETED\\x0d\\x0a"
 	    "A8 UID STORE 3:5,9,4294967295 +FLAGS.SILENT (\\\\Deleted)"
 	    "\\x0d\\x0aA9 UID EXPUNGE 3:5,9,4294967295\\x0d\\x0a"
@@ -744,7 +748,7 @@ the_uid_may_stand_behind_the_body(void **state)
 	(void)state;
 	must_trace(OPEN "* 1 FETCH (BODY[] {3}\r\nabc FLAGS (\\Seen) UID 7)"
 	    "\r\nA4 OK\r\n", OPEN_TRACE
-	    "body of uid 7 with 3\nabc\nbody ends\n"
+	    "body of uid 0 with 3\nabc\nbody ends\n"
 	    "done 4 kind 6 condition 0\n");
 }
 
@@ -776,7 +780,7 @@ a_body_may_be_nil_quoted_literal8_or_rfc822(void **state)
 	    OPEN_TRACE "body of uid 7 with 3\nabc\nbody ends\n"
 	    "done 4 kind 6 condition 0\n");
 	must_trace(OPEN "* 1 FETCH (RFC822 {3}\r\nabc UID 7)\r\nA4 OK\r\n",
-	    OPEN_TRACE "body of uid 7 with 3\nabc\nbody ends\n"
+	    OPEN_TRACE "body of uid 0 with 3\nabc\nbody ends\n"
 	    "done 4 kind 6 condition 0\n");
 	must_trace(OPEN "* 1 FETCH (UID 7 BODY[] {0}\r\n)\r\nA4 OK\r\n",
 	    OPEN_TRACE "body of uid 7 with 0\n\nbody ends\n"
@@ -784,25 +788,11 @@ a_body_may_be_nil_quoted_literal8_or_rfc822(void **state)
 }
 
 static void
-ok_without_a_body_says_that_the_message_is_gone(void **state)
+a_body_with_two_uids_ends_the_connection(void **state)
 {
 	(void)state;
-	must_trace(OPEN "A4 OK\r\n", OPEN_TRACE
-	    "done 4 kind 6 condition 0 error 5 scope 0\n");
-}
-
-static void
-a_body_of_another_message_ends_the_connection(void **state)
-{
-	(void)state;
-	must_trace(OPEN "* 2 FETCH (UID 8 BODY[] {3}\r\nabc)\r\nA4 OK\r\n",
-	    OPEN_TRACE "failed 6 scope 2: ");
-	must_trace(OPEN "* 2 FETCH (BODY[] {3}\r\nabc UID 8)\r\nA4 OK\r\n",
+	must_trace(OPEN "* 2 FETCH (UID 7 BODY[] {3}\r\nabc UID 8)\r\nA4 OK\r\n",
 	    OPEN_TRACE "body of uid 7 with 3\nabc\nfailed 6 scope 2: ");
-	must_trace(OPEN "* 2 FETCH (BODY[] \"x\" UID 8)\r\nA4 OK\r\n",
-	    OPEN_TRACE "failed 6 scope 2: ");
-	must_trace(OPEN "* 2 FETCH (BODY[] NIL UID 8)\r\nA4 OK\r\n",
-	    OPEN_TRACE "failed 6 scope 2: ");
 }
 
 static void
@@ -810,8 +800,10 @@ a_body_that_nobody_names_ends_the_connection(void **state)
 {
 	(void)state;
 	must_trace(OPEN "* 1 FETCH (BODY[] {3}\r\nabc)\r\nA4 OK\r\n",
-	    OPEN_TRACE "body of uid 7 with 3\nabc\nfailed 6 scope 2: ");
+	    OPEN_TRACE "body of uid 0 with 3\nabc\nfailed 6 scope 2: ");
 	must_trace(OPEN "* 1 FETCH (BODY[] \"abc\")\r\nA4 OK\r\n",
+	    OPEN_TRACE "failed 6 scope 2: ");
+	must_trace(OPEN "* 1 FETCH (BODY[] NIL)\r\nA4 OK\r\n",
 	    OPEN_TRACE "failed 6 scope 2: ");
 }
 
@@ -828,14 +820,15 @@ another_part_than_asked_for_ends_the_connection(void **state)
 }
 
 static void
-a_second_body_is_not_taken(void **state)
+a_body_that_nobody_waits_for_is_not_told(void **state)
 {
 	(void)state;
-	must_trace(OPEN "* 1 FETCH (UID 7 BODY[] {3}\r\nabc)\r\n"
-	    "* 1 FETCH (UID 7 BODY[] {3}\r\nxyz)\r\n"
-	    "* 1 FETCH (UID 7 BODY[] \"q\")\r\nA4 OK\r\n", OPEN_TRACE
+	must_trace(OPEN "* 1 FETCH (UID 7 BODY[] {3}\r\nabc)\r\nA4 OK\r\n"
+	    "A5 OK\r\nA6 OK\r\n* 1 FETCH (UID 7 BODY[] {3}\r\nxyz)\r\n"
+	    "* 1 FETCH (UID 7 BODY[] \"q\")\r\nA7 OK\r\n", OPEN_TRACE
 	    "body of uid 7 with 3\nabc\nbody ends\n"
-	    "done 4 kind 6 condition 0\n");
+	    "done 4 kind 6 condition 0\ndone 5 kind 6 condition 0\n"
+	    "done 6 kind 6 condition 0\ndone 7 kind 9 condition 0\n");
 }
 
 static void
@@ -1061,13 +1054,11 @@ main(void)
 		cmocka_unit_test(the_uid_may_stand_behind_the_body),
 		cmocka_unit_test(other_data_may_stand_between),
 		cmocka_unit_test(a_body_may_be_nil_quoted_literal8_or_rfc822),
-		cmocka_unit_test(
-		    ok_without_a_body_says_that_the_message_is_gone),
-		cmocka_unit_test(a_body_of_another_message_ends_the_connection),
+		cmocka_unit_test(a_body_with_two_uids_ends_the_connection),
 		cmocka_unit_test(a_body_that_nobody_names_ends_the_connection),
 		cmocka_unit_test(
 		    another_part_than_asked_for_ends_the_connection),
-		cmocka_unit_test(a_second_body_is_not_taken),
+		cmocka_unit_test(a_body_that_nobody_waits_for_is_not_told),
 		cmocka_unit_test(
 		    a_response_that_does_not_close_ends_the_connection),
 		cmocka_unit_test(

@@ -89,19 +89,20 @@ select_names_the_mailbox(void **state)
 static void
 fetches_ask_by_uid_and_do_not_set_seen(void **state)
 {
+	static const uint32_t uids[] = { 7, 8, 9, 11, 4294967295u };
 	struct fixture *f = *state;
 
 	MUST_BE(f, pb_imap_write_fetch_sizes(f->writer, &f->out, "A1"),
 	    "A1 UID FETCH 1:* (UID RFC822.SIZE)\r\n");
-	MUST_BE(f, pb_imap_write_fetch_body(f->writer, &f->out, "A1", 7, 0, 0),
-	    "A1 UID FETCH 7 (UID BODY.PEEK[])\r\n");
-	MUST_BE(f, pb_imap_write_fetch_body(f->writer, &f->out, "A1",
-	    4294967295u, 0, 0), "A1 UID FETCH 4294967295 (UID BODY.PEEK[])\r\n");
-	MUST_BE(f, pb_imap_write_fetch_body(f->writer, &f->out, "A1", 7, 0,
-	    16384), "A1 UID FETCH 7 (UID BODY.PEEK[]<0.16384>)\r\n");
-	MUST_BE(f, pb_imap_write_fetch_body(f->writer, &f->out, "A1", 7,
-	    4294967040u, 255),
-	    "A1 UID FETCH 7 (UID BODY.PEEK[]<4294967040.255>)\r\n");
+	MUST_BE(f, pb_imap_write_fetch_bodies(f->writer, &f->out, "A1", uids,
+	    1, 0), "A1 UID FETCH 7 (UID BODY.PEEK[])\r\n");
+	MUST_BE(f, pb_imap_write_fetch_bodies(f->writer, &f->out, "A1", uids,
+	    5, 0), "A1 UID FETCH 7:9,11,4294967295 (UID BODY.PEEK[])\r\n");
+	MUST_BE(f, pb_imap_write_fetch_bodies(f->writer, &f->out, "A1",
+	    uids + 4, 1, 4294967295u), "A1 UID FETCH 4294967295 (UID "
+	    "BODY.PEEK[]<0.4294967295>)\r\n");
+	MUST_BE(f, pb_imap_write_fetch_bodies(f->writer, &f->out, "A1", uids,
+	    2, 16384), "A1 UID FETCH 7:8 (UID BODY.PEEK[]<0.16384>)\r\n");
 }
 
 static void
@@ -498,8 +499,8 @@ a_command_that_does_not_fit_leaves_nothing(void **state)
 	MUST_NOT_FIT(pb_imap_write_message(&out, &token));
 	MUST_NOT_FIT(pb_imap_write_select(f->writer, &out, "A1", "INBOX"));
 	MUST_NOT_FIT(pb_imap_write_fetch_sizes(f->writer, &out, "A1"));
-	MUST_NOT_FIT(pb_imap_write_fetch_body(f->writer, &out, "A1", 1, 0,
-	    0));
+	MUST_NOT_FIT(pb_imap_write_fetch_bodies(f->writer, &out, "A1",
+	    uids, 2, 0));
 	MUST_NOT_FIT(pb_imap_write_store(f->writer, &out, "A1", uids, 2, true,
 	    PB_IMAP_FLAG_SEEN));
 	MUST_NOT_FIT(pb_imap_write_uid_expunge(f->writer, &out, "A1", uids,

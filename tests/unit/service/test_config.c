@@ -32,6 +32,7 @@ nothing_at_all_gives_the_defaults(void **state)
 	assert_int_equal(c->max_connections, 20000);
 	assert_int_equal(c->max_connections_per_address, 200);
 	assert_int_equal(c->max_unauthenticated, 5000);
+	assert_int_equal(c->readahead_memory, 64);
 	assert_null(pb_config_place(c, "lock").file);
 	assert_false(pb_config_place(c, "lock").command_line);
 }
@@ -91,6 +92,7 @@ a_file_can_set_every_option(void **state)
 	    "max-connections = 3001\n"
 	    "max-connections-per-address = 21\n"
 	    "max-unauthenticated = 301\n"
+	    "readahead-memory = 5\n"
 	    "max-connections-per-user = 11\n"
 	    "tls-profile = modern\n"
 	    "client-ca = \"/ca\"\n"
@@ -141,6 +143,7 @@ a_file_can_set_every_option(void **state)
 	assert_int_equal(c->max_connections, 3001);
 	assert_int_equal(c->max_connections_per_address, 21);
 	assert_int_equal(c->max_unauthenticated, 301);
+	assert_int_equal(c->readahead_memory, 5);
 	assert_int_equal(r->max_connections_per_user, 11);
 	assert_int_equal(c->listener[0].tls_profile, PB_TLS_PROFILE_MODERN);
 	assert_string_equal(c->listener[0].client_ca, "/ca");

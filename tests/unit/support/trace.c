@@ -26,7 +26,7 @@ start_framer(bool body)
 
 	pb_imap_framer_init(&f->framer);
 	f->body = body;
-	pb_imap_framer_want_body(&f->framer, body);
+	pb_imap_framer_want_bodies(&f->framer, body);
 	return f;
 }
 
@@ -57,7 +57,7 @@ say_frame(struct framer *f, const struct pb_imap_frame *frame,
 		pbt_say(trace, "response ");
 		pbt_put_clean(trace, frame->text);
 		pbt_say(trace, "\n");
-		pb_imap_framer_want_body(&f->framer, f->body);
+		pb_imap_framer_want_bodies(&f->framer, f->body);
 		return;
 	case PB_IMAP_FRAME_BODY:
 		pbt_say(trace, "body %" PRIu64 " ", frame->size);
@@ -177,15 +177,17 @@ static void
 client_goes_on(struct pb_imap_client *c, enum pb_imap_command_kind done)
 {
 	static const uint32_t uids[] = { 3, 4, 5, 9, 4294967295u };
+	static const uint32_t bodies[] = { 7, 8, 10 };
 	enum pb_status st = PB_OK;
 
 	switch (done) {
 	case PB_IMAP_COMMAND_SIZES:
-		st = pb_imap_client_body(c, 7, 0, 0);
+		st = pb_imap_client_bodies(c, bodies, 1, 0, NULL);
 		break;
-	case PB_IMAP_COMMAND_BODY:
+	case PB_IMAP_COMMAND_BODIES:
 		if (c->commands < 6)
-			st = pb_imap_client_body(c, 8, 100, 50);
+			st = pb_imap_client_bodies(c, bodies + 1, 2, 50,
+			    NULL);
 		else
 			st = pb_imap_client_search_deleted(c, NULL);
 		break;
