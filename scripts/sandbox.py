@@ -99,7 +99,8 @@ service pop3-login {{
     port = {pop3}
   }}
   inet_listener pop3s {{
-    port = 0
+    port = {pop3s}
+    ssl = yes
   }}
 }}
 service pop3 {{
@@ -169,11 +170,12 @@ class Dovecot:
     cert_names   subjectAltName of the server's certificate
     failure_delay  how long the answer to a wrong password is held back
     master       (name, password) of one who may log in as anybody
+    settings     more of Dovecot's configuration; it wins
     """
 
     def __init__(self, without=(), cleartext=True, tls=True,
                  pop3=True, cert_names=("DNS:localhost", "IP:127.0.0.1"),
-                 failure_delay="0", master=None):
+                 failure_delay="0", master=None, settings=""):
         self.process = None
         self.users = {}
         self.delivered = 0
@@ -193,7 +195,8 @@ class Dovecot:
                 with open(self.directory + "/masters", "w") as f:
                     f.write("%s:{PLAIN}%s\n" % master)
                 os.chmod(self.directory + "/masters", 0o644)
-            self._start(without, cleartext, tls, pop3, failure_delay, master)
+            self._start(without, cleartext, tls, pop3, failure_delay, master,
+                        settings)
         except BaseException:
             self.stop()
             raise
@@ -206,11 +209,13 @@ class Dovecot:
         owner = pwd.getpwnam("nobody")
         self.uid, self.gid = owner.pw_uid, owner.pw_gid
 
-    def _start(self, without, cleartext, tls, pop3, failure_delay, master):
+    def _start(self, without, cleartext, tls, pop3, failure_delay, master,
+               settings):
         listeners = []
         self.imap_port = self._listen(listeners)
         self.imaps_port = self._listen(listeners) if tls else 0
         self.pop3_port = self._listen(listeners) if pop3 else 0
+        self.pop3s_port = self._listen(listeners) if pop3 and tls else 0
         text = CONFIG + (TLS_CONFIG if tls else "") + (
             POP3_CONFIG if pop3 else "") + (MASTER_CONFIG if master else "")
         text = text.format(
@@ -219,10 +224,12 @@ class Dovecot:
             login=self.login, mail_uid=self.uid, mail_gid=self.gid,
             disable_plaintext="no" if cleartext else "yes",
             ssl="yes" if tls else "no", failure_delay=failure_delay,
-            imap=self.imap_port, imaps=self.imaps_port, pop3=self.pop3_port)
+            imap=self.imap_port, imaps=self.imaps_port, pop3=self.pop3_port,
+            pop3s=self.pop3s_port)
         if without:
             text += "imap_capability = " + " ".join(
                 w for w in CAPABILITIES.split() if w not in without) + "\n"
+        text += settings
         config = self.directory + "/dovecot.conf"
         with open(config, "w") as f:
             f.write(text)
@@ -332,6 +339,12 @@ class Dovecot:
         self.users[name] = user
         self._write_user(user)
         return user
+
+    def add_alias(self, user, name):
+        """Another name, with the same password, for the same mail."""
+        alias = User(name, user.password, user.home)
+        self._write_user(alias)
+        return alias
 
     def deliver(self, user, message):
         """Puts these very bytes into INBOX, as a delivery agent would."""

@@ -11,6 +11,7 @@ pb_error_set(struct pb_error *err, enum pb_error_kind kind,
 
 	err->kind = kind;
 	err->scope = scope;
+	err->throttled = false;
 	va_start(ap, fmt);
 	vsnprintf(err->text, sizeof(err->text), fmt, ap);
 	va_end(ap);

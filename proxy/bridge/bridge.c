@@ -70,7 +70,7 @@ pb_bridge_fini(struct pb_bridge *b)
 	pb_sasl_server_clear(&b->sasl);
 	pb_pop3_session_fini(&b->pop3);
 	pb_readahead_fini(&b->readahead);
-	pb_maildrop_fini(&b->maildrop);
+	pb_bridge_close_maildrop(b);
 	pb_commit_fini(&b->commit);
 	pb_buffer_fini(&b->client_out);
 }
@@ -121,6 +121,7 @@ imap_broken(struct pb_bridge *b)
 {
 	struct pb_error err = b->imap->error;
 
+	b->throttled |= err.throttled;
 	pb_bridge_drop_upstream(b);
 	upstream_failed(b, &err);
 }
@@ -129,8 +130,30 @@ imap_broken(struct pb_bridge *b)
 static void
 settle(struct pb_bridge *b)
 {
+	if (b->imap != NULL && b->imap->throttled) {
+		b->imap->throttled = false;
+		b->throttled = true;
+	}
 	if (b->imap != NULL && b->imap->state == PB_IMAP_STATE_BROKEN)
 		imap_broken(b);
+	/* It has served: from here on its loss is the client's to hear. */
+	if (b->resumed && b->pop3.state != PB_POP3_AUTHORIZATION) {
+		b->resumed = false;
+		pb_secret_clear(&b->identity.password);
+	}
+}
+
+/* The server has taken the password: to the maildrop. */
+static void
+logged_in(struct pb_bridge *b)
+{
+	b->authenticated = true;
+	if (!b->options->lock) {
+		pb_bridge_open_maildrop(b);
+		return;
+	}
+	pb_bridge_enter(b, PB_BRIDGE_LOCKING);
+	pb_bridge_ask(b, PB_BRIDGE_LOCK);
 }
 
 static void
@@ -138,27 +161,19 @@ imap_event(struct pb_bridge *b, const struct pb_imap_event *event)
 {
 	/* Chatter is no progress: it could go on for ever. */
 	if (event->type != PB_IMAP_EVENT_EXISTS &&
-	    event->type != PB_IMAP_EVENT_EXPUNGE)
+	    event->type != PB_IMAP_EVENT_EXPUNGE &&
+	    event->type != PB_IMAP_EVENT_VANISHED)
 		b->upstream_at = b->now;
-	if (event->type == PB_IMAP_EVENT_EXISTS)
-		b->exists = event->number;
-	if (event->type == PB_IMAP_EVENT_EXPUNGE) {
-		b->exists -= b->exists > 0;
-		b->shifted = true;
-	}
+	if (event->type == PB_IMAP_EVENT_DONE)
+		b->proven = true;
+	b->throttled |= event->error.throttled;
 	switch (b->state) {
 	case PB_BRIDGE_LOGIN:
 		if (event->type == PB_IMAP_EVENT_STARTTLS)
 			pb_bridge_ask(b, PB_BRIDGE_STARTTLS);
 		if (event->type != PB_IMAP_EVENT_READY)
 			return;
-		b->authenticated = true;
-		if (!b->options->lock) {
-			pb_bridge_open_maildrop(b);
-			return;
-		}
-		pb_bridge_enter(b, PB_BRIDGE_LOCKING);
-		pb_bridge_ask(b, PB_BRIDGE_LOCK);
+		logged_in(b);
 		return;
 	case PB_BRIDGE_OPENING:
 		pb_bridge_opening_event(b, event);
@@ -330,12 +345,53 @@ pb_bridge_connected(struct pb_bridge *b, struct pb_imap_client *imap,
 }
 
 void
+pb_bridge_resumed(struct pb_bridge *b, struct pb_imap_client *imap,
+    uint64_t now)
+{
+	b->now = now;
+	if (b->state != PB_BRIDGE_CONNECTING)
+		return;
+	pb_check(!b->fresh && imap->state == PB_IMAP_STATE_READY &&
+	    !pb_imap_client_is_busy(imap));
+	b->imap = imap;
+	b->resumed = true;
+	b->proven = false;
+	logged_in(b);
+	settle(b);
+}
+
+bool
+pb_bridge_wants_fresh(const struct pb_bridge *b)
+{
+	return b->fresh;
+}
+
+void
 pb_bridge_secured(struct pb_bridge *b, uint64_t now)
 {
 	b->now = now;
 	b->upstream_at = now;
 	if (b->imap != NULL && pb_imap_client_secured(b->imap) != PB_OK)
 		imap_broken(b);
+}
+
+void
+pb_bridge_knows(struct pb_bridge *b, struct pb_listing *listing)
+{
+	pb_listing_unref(&b->known);
+	b->known = pb_listing_ref(listing);
+}
+
+bool
+pb_bridge_refutes(const struct pb_bridge *b)
+{
+	return b->refuted;
+}
+
+struct pb_listing *
+pb_bridge_listing(const struct pb_bridge *b)
+{
+	return b->known;
 }
 
 void
@@ -382,6 +438,15 @@ pb_bridge_drain(struct pb_bridge *b, uint64_t now)
 		pb_bridge_end(b, "shutting down");
 }
 
+static uint64_t
+answer_ms(const struct pb_bridge *b)
+{
+	uint64_t ms = b->options->upstream_ms;
+
+	return b->resumed && !b->proven && ms > PB_BRIDGE_RESUMED_MS
+	    ? PB_BRIDGE_RESUMED_MS : ms;
+}
+
 /* What the state waits for, and how long; NULL when for nothing. */
 static const char *
 state_waits_for(const struct pb_bridge *b, uint64_t *deadline)
@@ -414,7 +479,7 @@ state_waits_for(const struct pb_bridge *b, uint64_t *deadline)
 	case PB_BRIDGE_OPENING:
 	case PB_BRIDGE_RETRIEVING:
 	case PB_BRIDGE_COMMITTING:
-		*deadline = b->upstream_at + b->options->upstream_ms;
+		*deadline = b->upstream_at + answer_ms(b);
 		return "the mail server does not answer";
 	case PB_BRIDGE_SECURING:
 	case PB_BRIDGE_HOLDING:

@@ -29,6 +29,11 @@ void pb_bridge_enter(struct pb_bridge *b, enum pb_bridge_state state);
 void pb_bridge_ask(struct pb_bridge *b, enum pb_bridge_action action);
 /* Give the connection back to the edge; imap is forgotten here and now. */
 void pb_bridge_drop_upstream(struct pb_bridge *b);
+/*
+ * The connection was a resumed one, and a new one may do better: it is asked
+ * for.  False: the failure is the client's to hear.
+ */
+bool pb_bridge_start_over(struct pb_bridge *b, const struct pb_error *err);
 /* The session is over; `reason` is static text. */
 void pb_bridge_end(struct pb_bridge *b, const char *reason);
 
@@ -66,6 +71,10 @@ void pb_bridge_login_failed_for(struct pb_bridge *b, enum pb_error_kind kind,
 				const char *why);
 /* SELECT and the listing; then events until the maildrop is open. */
 void pb_bridge_open_maildrop(struct pb_bridge *b);
+/* And what is known of it is forgotten. */
+void pb_bridge_close_maildrop(struct pb_bridge *b);
+/* The mailbox holds this now; NULL: nobody knows. */
+void pb_bridge_remember(struct pb_bridge *b, struct pb_listing *listing);
 void pb_bridge_opening_event(struct pb_bridge *b,
 			     const struct pb_imap_event *event);
 

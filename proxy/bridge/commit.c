@@ -70,7 +70,7 @@ append(struct pb_commit_list *list, uint32_t uid)
 		size_t cap = list->cap > 0 ? list->cap * 2 : 64;
 		uint32_t *uids;
 
-		if (list->n >= PB_MAILDROP_MAX)
+		if (list->n >= PB_LISTING_MAX)
 			return PB_ENOMEM;
 		uids = pb_realloc(list->uids, cap * sizeof(*uids));
 		if (uids == NULL)
@@ -399,9 +399,13 @@ note_found(struct pb_commit *c, const struct pb_imap_event *event)
 	size_t i;
 
 	c->answered = true;
-	for (i = 0; i < event->n_uids; i++) {
-		if (append(&c->found, event->uids[i]) != PB_OK)
-			return PB_ENOMEM;
+	for (i = 0; i < event->n_ranges; i++) {
+		uint64_t uid = event->ranges[i].first;
+
+		for (; uid <= event->ranges[i].last; uid++) {
+			if (append(&c->found, (uint32_t)uid) != PB_OK)
+				return PB_ENOMEM;
+		}
 	}
 	return PB_OK;
 }

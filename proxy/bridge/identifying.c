@@ -237,6 +237,7 @@ pb_bridge_identified(struct pb_bridge *b, struct pb_bridge_identity *identity,
 	b->identity = *identity;
 	*identity = (struct pb_bridge_identity){ .options = NULL };
 	b->options = b->identity.options;
+	b->resumed = b->fresh = false;
 	pb_bridge_enter(b, PB_BRIDGE_CONNECTING);
 	pb_bridge_ask(b, PB_BRIDGE_CONNECT);
 }

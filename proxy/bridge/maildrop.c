@@ -1,175 +1,42 @@
 #include "popbridge/bridge/maildrop.h"
 
-#include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "popbridge/base/check.h"
 #include "popbridge/base/mem.h"
-
-/*
- * A size nobody has said yet.  A message of just this size counts as unsaid
- * and fails the login, as it should: its LIST line could not be trusted.
- */
-#define SIZE_UNKNOWN UINT32_MAX
-
-#define SMALLEST 64
 
 enum mark { DELETED = 0, SEEN = 1 };
 
 void
 pb_maildrop_fini(struct pb_maildrop *m)
 {
-	pb_free(m->uids);
-	pb_free(m->sizes);
+	pb_listing_unref(&m->listing);
 	pb_free(m->marks);
 	*m = (struct pb_maildrop){ .count = 0 };
 }
 
 void
-pb_maildrop_clear(struct pb_maildrop *m)
+pb_maildrop_open(struct pb_maildrop *m, struct pb_listing *listing)
 {
 	pb_maildrop_fini(m);
-}
-
-static enum pb_status
-resize(struct pb_maildrop *m, uint32_t cap)
-{
-	uint32_t *uids = pb_realloc(m->uids, cap * sizeof(*uids));
-	uint32_t *sizes;
-
-	if (uids == NULL)
-		return PB_ENOMEM;
-	m->uids = uids;
-	sizes = pb_realloc(m->sizes, cap * sizeof(*sizes));
-	if (sizes == NULL)
-		return PB_ENOMEM;
-	m->sizes = sizes;
-	m->cap = cap;
-	return PB_OK;
-}
-
-enum pb_status
-pb_maildrop_put(struct pb_maildrop *m, uint32_t seq, uint32_t uid,
-    bool has_size, uint32_t size)
-{
-	if (seq > PB_MAILDROP_MAX)
-		return PB_ETOOBIG;
-	pb_check(seq >= 1);
-	if (seq > m->cap) {
-		uint32_t cap = m->cap > SMALLEST ? m->cap : SMALLEST;
-		enum pb_status st;
-
-		while (cap < seq)
-			cap *= 2;
-		st = resize(m, cap);
-		if (st != PB_OK)
-			return st;
-	}
-	while (m->count < seq) {
-		m->uids[m->count] = 0;
-		m->sizes[m->count] = SIZE_UNKNOWN;
-		m->count++;
-	}
-	if (uid != 0)
-		m->uids[seq - 1] = uid;
-	if (has_size)
-		m->sizes[seq - 1] = size;
-	return PB_OK;
-}
-
-struct entry {
-	uint32_t uid;
-	uint32_t size;
-};
-
-static int
-by_uid(const void *a, const void *b)
-{
-	uint32_t x = ((const struct entry *)a)->uid;
-	uint32_t y = ((const struct entry *)b)->uid;
-
-	return (x > y) - (x < y);
-}
-
-/* RFC 3501 has them ascending by sequence number; not all servers do. */
-static enum pb_status
-sort_by_uid(struct pb_maildrop *m)
-{
-	struct entry *entries;
-	uint32_t i;
-
-	for (i = 1; i < m->count && m->uids[i - 1] < m->uids[i]; i++)
-		continue;
-	if (i >= m->count)
-		return PB_OK;
-	entries = pb_realloc(NULL, m->count * sizeof(*entries));
-	if (entries == NULL)
-		return PB_ENOMEM;
-	for (i = 0; i < m->count; i++)
-		entries[i] = (struct entry){ m->uids[i], m->sizes[i] };
-	qsort(entries, m->count, sizeof(*entries), by_uid);
-	for (i = 0; i < m->count; i++) {
-		m->uids[i] = entries[i].uid;
-		m->sizes[i] = entries[i].size;
-	}
-	pb_free(entries);
-	return PB_OK;
-}
-
-static enum pb_status
-incomplete(struct pb_error *err, const char *what, uint32_t number)
-{
-	pb_error_set(err, PB_ERROR_PROTOCOL, PB_SCOPE_ACCOUNT,
-	    "the IMAP server's listing cannot be trusted: %s %" PRIu32, what,
-	    number);
-	return PB_EPROTO;
-}
-
-enum pb_status
-pb_maildrop_freeze(struct pb_maildrop *m, uint32_t uidvalidity, uint32_t least,
-    struct pb_error *err)
-{
-	uint32_t i;
-
-	if (m->count < least)
-		return incomplete(err, "it lacks message", m->count + 1);
-	for (i = 0; i < m->count; i++) {
-		if (m->uids[i] == 0)
-			return incomplete(err, "it lacks the UID of message",
-			    i + 1);
-		if (m->sizes[i] == SIZE_UNKNOWN)
-			return incomplete(err, "it lacks the size of message",
-			    i + 1);
-	}
-	if (sort_by_uid(m) != PB_OK)
-		return PB_ENOMEM;
-	for (i = 1; i < m->count; i++) {
-		if (m->uids[i] == m->uids[i - 1])
-			return incomplete(err, "two messages have UID",
-			    m->uids[i]);
-	}
-	if (m->count > 0 && m->count < m->cap && resize(m, m->count) != PB_OK)
-		return PB_ENOMEM;
-	m->uidvalidity = uidvalidity;
-	m->octets = 0;
-	for (i = 0; i < m->count; i++)
-		m->octets += m->sizes[i];
-	return PB_OK;
+	m->listing = pb_listing_ref(listing);
+	m->uidvalidity = listing->uidvalidity;
+	m->count = listing->count;
+	m->octets = listing->octets;
 }
 
 uint32_t
 pb_maildrop_uid_of(const struct pb_maildrop *m, uint32_t msgno)
 {
 	pb_check(pb_maildrop_has(m, msgno));
-	return m->uids[msgno - 1];
+	return m->listing->uids[msgno - 1];
 }
 
 uint32_t
 pb_maildrop_size_of(const struct pb_maildrop *m, uint32_t msgno)
 {
 	pb_check(pb_maildrop_has(m, msgno));
-	return m->sizes[msgno - 1];
+	return m->listing->sizes[msgno - 1];
 }
 
 /* Two bits a message, four messages an octet. */
@@ -213,7 +80,7 @@ pb_maildrop_delete(struct pb_maildrop *m, uint32_t msgno)
 	if (st != PB_OK)
 		return st;
 	m->n_deleted++;
-	m->octets -= m->sizes[msgno - 1];
+	m->octets -= m->listing->sizes[msgno - 1];
 	return PB_OK;
 }
 
@@ -230,7 +97,7 @@ pb_maildrop_reset(struct pb_maildrop *m)
 
 	for (i = 1; i <= m->count; i++) {
 		if (is_marked(m, i, DELETED))
-			m->octets += m->sizes[i - 1];
+			m->octets += m->listing->sizes[i - 1];
 	}
 	pb_free(m->marks);
 	m->marks = NULL;
@@ -263,7 +130,7 @@ collect(const struct pb_maildrop *m, enum mark mark, uint32_t **uids,
 	*n = 0;
 	for (i = 1; i <= m->count; i++) {
 		if (is_wanted(m, i, mark))
-			(*uids)[(*n)++] = m->uids[i - 1];
+			(*uids)[(*n)++] = m->listing->uids[i - 1];
 	}
 	return PB_OK;
 }
@@ -278,4 +145,27 @@ enum pb_status
 pb_maildrop_seen(const struct pb_maildrop *m, uint32_t **uids, size_t *n)
 {
 	return collect(m, SEEN, uids, n);
+}
+
+struct pb_listing *
+pb_maildrop_rest(const struct pb_maildrop *m)
+{
+	struct pb_listing *rest = pb_listing_new(m->count - m->n_deleted);
+	uint32_t n = 0;
+	uint32_t i;
+
+	if (rest == NULL)
+		return NULL;
+	rest->uidvalidity = m->uidvalidity;
+	rest->uidnext = m->listing->uidnext;
+	rest->modseq = m->listing->modseq;
+	for (i = 1; i <= m->count; i++) {
+		if (is_marked(m, i, DELETED))
+			continue;
+		rest->uids[n] = m->listing->uids[i - 1];
+		rest->sizes[n++] = m->listing->sizes[i - 1];
+	}
+	if (pb_listing_seal(rest) != PB_OK)
+		pb_listing_unref(&rest);
+	return rest;
 }

@@ -1,7 +1,7 @@
 #include "bridge_priv.h"
 
-#include "popbridge/base/check.h"
 #include "popbridge/base/log.h"
+#include "popbridge/base/mem.h"
 
 /*
  * For people and for programs that ban addresses: code and client come first,
@@ -25,13 +25,15 @@ pb_bridge_login_failed(struct pb_bridge *b, const struct pb_error *err)
 	enum pb_pop3_reply reply = pb_pop3_reply_for_error(err);
 	bool refused = reply == PB_REPLY_AUTH;
 
+	if (pb_bridge_start_over(b, err))
+		return;
 	if (refused && b->identity.ours && (b->state == PB_BRIDGE_CONNECTING ||
 	    b->state == PB_BRIDGE_LOGIN))
 		reply = PB_REPLY_PERMANENT;
 	pb_secret_clear(&b->secret);
 	pb_sasl_server_clear(&b->sasl);
 	pb_secret_clear(&b->identity.password);
-	pb_maildrop_clear(&b->maildrop);
+	pb_bridge_close_maildrop(b);
 	log_failure(b, err, reply);
 	if (b->imap != NULL)
 		pb_imap_client_logout(b->imap);
@@ -57,21 +59,59 @@ pb_bridge_login_failed_for(struct pb_bridge *b, enum pb_error_kind kind,
 	pb_bridge_login_failed(b, &err);
 }
 
+static void
+forget_census(struct pb_bridge *b)
+{
+	if (b->census == NULL)
+		return;
+	pb_census_fini(b->census);
+	pb_free(b->census);
+	b->census = NULL;
+}
+
 void
 pb_bridge_open_maildrop(struct pb_bridge *b)
 {
+	forget_census(b);
 	pb_bridge_enter(b, PB_BRIDGE_OPENING);
-	b->listings = 1;
-	b->exists = 0;
-	b->shifted = false;
-	/* Both at once: what SELECT says decides if the listing counts. */
-	if (pb_imap_client_select(b->imap, b->options->mailbox) == PB_OK)
-		pb_bridge_sent(pb_imap_client_sizes(b->imap));
+	b->census = pb_alloc(sizeof(*b->census));
+	if (b->census == NULL) {
+		pb_bridge_login_failed_for(b, PB_ERROR_INTERNAL,
+		    "no memory for the listing");
+		return;
+	}
+	pb_census_init(b->census, b->known);
+	pb_census_begin(b->census, b->imap, b->options->mailbox);
+}
+
+void
+pb_bridge_close_maildrop(struct pb_bridge *b)
+{
+	forget_census(b);
+	pb_listing_unref(&b->known);
+	pb_maildrop_fini(&b->maildrop);
+}
+
+void
+pb_bridge_remember(struct pb_bridge *b, struct pb_listing *listing)
+{
+	if (listing == NULL || listing->uidnext == 0)
+		return;
+	pb_listing_unref(&b->known);
+	b->known = pb_listing_ref(listing);
+	pb_bridge_ask(b, PB_BRIDGE_REMEMBER);
 }
 
 static void
 maildrop_open(struct pb_bridge *b)
 {
+	struct pb_listing *listing = b->census->listing;
+
+	pb_maildrop_open(&b->maildrop, listing);
+	b->refuted = b->known != NULL && b->census->known == NULL;
+	if (listing != b->known)
+		pb_bridge_remember(b, listing);
+	forget_census(b);
 	pb_pop3_session_enter(&b->pop3, PB_POP3_TRANSACTION);
 	pb_log(PB_LOG_INFO, "logged in", PB_LOG_STR("id", b->id),
 	    PB_LOG_SLICE("user", pb_bridge_user(b)),
@@ -84,99 +124,20 @@ maildrop_open(struct pb_bridge *b)
 	pb_bridge_command_done(b);
 }
 
-static void
-list_again(struct pb_bridge *b)
-{
-	if (b->listings++ == PB_BRIDGE_LISTINGS_MAX) {
-		pb_bridge_login_failed_for(b, PB_ERROR_TEMPORARY,
-		    "the mailbox changes faster than it can be listed");
-		return;
-	}
-	pb_maildrop_clear(&b->maildrop);
-	b->shifted = false;
-	b->exists_selected = b->exists;
-	pb_bridge_sent(pb_imap_client_sizes(b->imap));
-}
-
-static void
-selected(struct pb_bridge *b, const struct pb_imap_event *event)
-{
-	if (event->condition != PB_IMAP_OK) {
-		pb_bridge_login_failed(b, &event->error);
-		return;
-	}
-	if (!b->imap->has_uidvalidity) {
-		pb_bridge_login_failed_for(b, PB_ERROR_PERMANENT,
-		    "the mailbox has no UIDVALIDITY, so no UIDL would last");
-		return;
-	}
-	b->exists_selected = b->exists;
-}
-
-static void
-listed(struct pb_bridge *b, const struct pb_imap_event *event)
-{
-	struct pb_error err;
-
-	/* In an empty mailbox 1:* names nothing, and some servers say so. */
-	if (event->condition != PB_IMAP_OK && b->exists > 0) {
-		pb_bridge_login_failed(b, &event->error);
-		return;
-	}
-	if (b->shifted || b->maildrop.count > b->exists) {
-		list_again(b);
-		return;
-	}
-	switch (pb_maildrop_freeze(&b->maildrop, b->imap->uidvalidity,
-	    b->exists_selected, &err)) {
-	case PB_OK:
-		maildrop_open(b);
-		return;
-	case PB_EPROTO:
-		pb_bridge_login_failed(b, &err);
-		return;
-	case PB_AGAIN:
-	case PB_EOF:
-	case PB_ETOOBIG:
-	case PB_ENOMEM:
-	case PB_EINVAL:
-	case PB_EIO:
-		break;
-	}
-	pb_bridge_login_failed_for(b, PB_ERROR_INTERNAL, "no memory for the listing");
-}
-
-static void
-note_size(struct pb_bridge *b, const struct pb_imap_event *event)
-{
-	switch (pb_maildrop_put(&b->maildrop, event->seq, event->uid,
-	    event->has_size, (uint32_t)event->size)) {
-	case PB_OK:
-		return;
-	case PB_ETOOBIG:
-		pb_bridge_login_failed_for(b, PB_ERROR_PERMANENT,
-		    "the mailbox has more messages than a maildrop may have");
-		return;
-	case PB_AGAIN:
-	case PB_EOF:
-	case PB_EPROTO:
-	case PB_ENOMEM:
-	case PB_EINVAL:
-	case PB_EIO:
-		break;
-	}
-	pb_bridge_login_failed_for(b, PB_ERROR_INTERNAL, "no memory for the listing");
-}
-
 void
 pb_bridge_opening_event(struct pb_bridge *b, const struct pb_imap_event *event)
 {
-	if (event->type == PB_IMAP_EVENT_SIZE)
-		note_size(b, event);
-	else if (event->type == PB_IMAP_EVENT_DONE &&
-	    event->kind == PB_IMAP_COMMAND_SELECT)
-		selected(b, event);
-	else if (event->type == PB_IMAP_EVENT_DONE &&
-	    event->kind == PB_IMAP_COMMAND_SIZES)
-		listed(b, event);
+	struct pb_error err;
+
+	switch (pb_census_event(b->census, b->imap, b->options->mailbox, event,
+	    &err)) {
+	case PB_CENSUS_GOES_ON:
+		return;
+	case PB_CENSUS_DONE:
+		maildrop_open(b);
+		return;
+	case PB_CENSUS_FAILED:
+		pb_bridge_login_failed(b, &err);
+		return;
+	}
 }

@@ -7,6 +7,8 @@
 void
 pb_bridge_finish_quit(struct pb_bridge *b, size_t missing)
 {
+	struct pb_listing *rest = NULL;
+
 	b->stats.removed = b->stats.dele - missing;
 	if (missing > 0)
 		pb_bridge_reply(b, PB_REPLY_NOT_REMOVED, missing, 0);
@@ -14,7 +16,12 @@ pb_bridge_finish_quit(struct pb_bridge *b, size_t missing)
 		pb_bridge_reply(b, PB_REPLY_QUIT_REMOVED, b->stats.dele, 0);
 	else
 		pb_bridge_reply(b, PB_REPLY_QUIT, 0, 0);
+	/* So the next session need not ask what has vanished. */
+	if (b->stats.removed > 0 && missing == 0)
+		rest = pb_maildrop_rest(&b->maildrop);
 	pb_bridge_end(b, missing > 0 ? "quit, messages not removed" : "quit");
+	pb_bridge_remember(b, rest);
+	pb_listing_unref(&rest);
 }
 
 /* The whole reply to RETR or TOP is on its way. */

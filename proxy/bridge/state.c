@@ -90,7 +90,9 @@ pb_bridge_next_action(struct pb_bridge *b)
 {
 	/* The old connection goes before a new one is asked for. */
 	static const enum pb_bridge_action order[] = {
-		PB_BRIDGE_DROP_UPSTREAM, PB_BRIDGE_INTRODUCE,
+		PB_BRIDGE_REMEMBER, PB_BRIDGE_DROP_UPSTREAM,
+		PB_BRIDGE_PARK_UPSTREAM,
+		PB_BRIDGE_INTRODUCE,
 		PB_BRIDGE_FIND_KEYS, PB_BRIDGE_IDENTIFY, PB_BRIDGE_CONNECT, PB_BRIDGE_STARTTLS,
 		PB_BRIDGE_LOCK, PB_BRIDGE_HOLD, PB_BRIDGE_CLIENT_TLS,
 		PB_BRIDGE_END };
@@ -115,6 +117,53 @@ pb_bridge_drop_upstream(struct pb_bridge *b)
 	pb_bridge_ask(b, PB_BRIDGE_DROP_UPSTREAM);
 }
 
+/* The next session opens its mailbox anew: only the login is kept. */
+static bool
+may_be_kept(const struct pb_bridge *b)
+{
+	return b->options->keep_upstream && b->imap != NULL &&
+	    (b->pop3.state == PB_POP3_TRANSACTION ||
+		b->pop3.state == PB_POP3_UPDATE) &&
+	    b->imap->state == PB_IMAP_STATE_READY &&
+	    !pb_imap_client_is_busy(b->imap);
+}
+
+static void
+park_upstream(struct pb_bridge *b)
+{
+	b->imap = NULL;
+	b->actions = 0;
+	pb_bridge_ask(b, PB_BRIDGE_PARK_UPSTREAM);
+}
+
+static void
+log_out(struct pb_bridge *b)
+{
+	if (b->imap != NULL)
+		pb_imap_client_logout(b->imap);
+	pb_bridge_drop_upstream(b);
+}
+
+bool
+pb_bridge_start_over(struct pb_bridge *b, const struct pb_error *err)
+{
+	/* Another login would be one more of what the server complains of. */
+	if (!b->resumed || err->throttled ||
+	    err->kind == PB_ERROR_IN_USE || err->kind == PB_ERROR_PERMANENT ||
+	    err->kind == PB_ERROR_INTERNAL)
+		return false;
+	pb_log(PB_LOG_DEBUG, "kept connection is of no use any more",
+	    PB_LOG_STR("id", b->id), PB_LOG_STR("why", err->text));
+	b->resumed = false;
+	b->fresh = true;
+	b->authenticated = false;
+	pb_bridge_close_maildrop(b);
+	log_out(b);
+	pb_bridge_enter(b, PB_BRIDGE_CONNECTING);
+	pb_bridge_ask(b, PB_BRIDGE_CONNECT);
+	return true;
+}
+
 void
 pb_bridge_end(struct pb_bridge *b, const char *reason)
 {
@@ -128,11 +177,12 @@ pb_bridge_end(struct pb_bridge *b, const char *reason)
 	pb_secret_clear(&b->identity.password);
 	pb_sasl_server_clear(&b->sasl);
 	pb_readahead_fini(&b->readahead);
-	if (b->imap != NULL)
-		pb_imap_client_logout(b->imap);
+	if (may_be_kept(b))
+		park_upstream(b);
+	else
+		log_out(b);
 	pb_pop3_session_enter(&b->pop3, PB_POP3_CLOSED);
 	pb_bridge_enter(b, PB_BRIDGE_ENDED);
-	pb_bridge_drop_upstream(b);
 	pb_bridge_ask(b, PB_BRIDGE_END);
 }
 

@@ -4,6 +4,7 @@
 
 #include "cmd.h"
 #include "popbridge/net/snapshot.h"
+#include "popbridge/store/listing_cache.h"
 
 static void
 place_of(const struct pb_config_place *place, char *out, size_t size)
@@ -115,6 +116,19 @@ can_be_used(struct pb_config *config, const struct pb_config_source *source,
 	return true;
 }
 
+static bool
+can_remember(const struct pb_config *config, const struct pb_config_sink *sink)
+{
+	struct pb_error err = { .text = "" };
+
+	if (config->state_directory == NULL ||
+	    pb_listing_cache_judge(config->state_directory, &err) == PB_OK)
+		return true;
+	pb_config_complain(sink, PB_CONFIG_ERROR, pb_config_place(config,
+	    "state-directory"), "state-directory: %s", err.text);
+	return false;
+}
+
 /* What the presets know that is not for the configuration to say. */
 static void
 print_hints(const struct pb_config *config)
@@ -155,7 +169,8 @@ pb_cmd_check(int argc, char **argv)
 		return EX_USAGE;
 	}
 	config = pb_load_config(&source, &sink);
-	good = config != NULL && can_be_used(config, &source, &sink);
+	good = config != NULL && can_be_used(config, &source, &sink) &&
+	    can_remember(config, &sink);
 	if (good)
 		print_hints(config);
 	pb_config_unref(&config);

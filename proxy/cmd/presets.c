@@ -20,6 +20,9 @@ print_preset(const struct pb_preset *p, const char *const *auths)
 	if (p->max_connections_per_user > 0)
 		printf("\tmax-connections-per-user = %u\n",
 		    p->max_connections_per_user);
+	if (p->max_upstream_connections > 0)
+		printf("\tmax-upstream-connections = %u\n",
+		    p->max_upstream_connections);
 	if (p->note != NULL)
 		printf("\t# %s\n", p->note);
 }

@@ -86,52 +86,6 @@ pb_imap_break_memory(struct pb_imap_client *c)
 	return pb_imap_break(c);
 }
 
-/* What response codes mean (RFC 3501, 5530) in the words of RFC 3206. */
-static const struct {
-	const char *code;
-	enum pb_error_kind kind;
-} code_kinds[] = {
-	{ "AUTHENTICATIONFAILED", PB_ERROR_AUTH },
-	{ "AUTHORIZATIONFAILED", PB_ERROR_AUTH },
-	{ "EXPIRED", PB_ERROR_AUTH },
-	{ "PRIVACYREQUIRED", PB_ERROR_PERMANENT },
-	{ "CONTACTADMIN", PB_ERROR_PERMANENT },
-	{ "NOPERM", PB_ERROR_PERMANENT },
-	{ "CANNOT", PB_ERROR_PERMANENT },
-	{ "NONEXISTENT", PB_ERROR_PERMANENT },
-	{ "EXPUNGEISSUED", PB_ERROR_GONE },
-	{ "UNAVAILABLE", PB_ERROR_TEMPORARY },
-	{ "INUSE", PB_ERROR_TEMPORARY },
-	{ "SERVERBUG", PB_ERROR_TEMPORARY },
-	{ "CLIENTBUG", PB_ERROR_TEMPORARY },
-	{ "LIMIT", PB_ERROR_TEMPORARY },
-	{ "OVERQUOTA", PB_ERROR_TEMPORARY },
-	{ "THROTTLED", PB_ERROR_TEMPORARY },
-};
-
-void
-pb_imap_error_of(const struct pb_imap_gated *line,
-    enum pb_error_kind otherwise, enum pb_error_scope scope,
-    const char *doing, struct pb_error *err)
-{
-	struct pb_slice rest = line->code;
-	struct pb_slice name = pb_slice_word(&rest);
-	enum pb_error_kind kind = otherwise;
-	size_t i;
-
-	for (i = 0; i < sizeof(code_kinds) / sizeof(code_kinds[0]); i++) {
-		if (pb_slice_is(name, code_kinds[i].code))
-			kind = code_kinds[i].kind;
-	}
-	if (line->code.len > 0)
-		pb_error_set(err, kind, scope, "%s: [%.*s] %.*s", doing,
-		    (int)line->code.len, line->code.data,
-		    (int)line->text.len, line->text.data);
-	else
-		pb_error_set(err, kind, scope, "%s: %.*s", doing,
-		    (int)line->text.len, line->text.data);
-}
-
 const char *
 pb_imap_next_tag(struct pb_imap_client *c, char tag[PB_IMAP_TAG_SIZE])
 {
@@ -231,24 +185,90 @@ pb_imap_client_has_uid_expunge(const struct pb_imap_client *c)
 	    PB_IMAP_CAP_IMAP4REV2)) != 0;
 }
 
-enum pb_status
-pb_imap_client_select(struct pb_imap_client *c, const char *mailbox)
+bool
+pb_imap_client_can_resync(const struct pb_imap_client *c,
+    const struct pb_imap_since *since)
+{
+	return since != NULL && since->modseq > 0 && !c->qresync_refused &&
+	    (c->capabilities & PB_IMAP_CAP_QRESYNC) != 0;
+}
+
+static enum pb_status
+enable_qresync(struct pb_imap_client *c)
 {
 	char tag[PB_IMAP_TAG_SIZE];
+	enum pb_status st;
 
-	c->has_uidvalidity = false;
-	c->read_only = false;
-	return pb_imap_sent(c, pb_imap_write_select(c->writer, &c->out,
-	    pb_imap_next_tag(c, tag), mailbox), PB_IMAP_COMMAND_SELECT, NULL);
+	if (c->qresync)
+		return PB_OK;
+	st = pb_imap_sent(c, pb_imap_write_enable_qresync(&c->out,
+	    pb_imap_next_tag(c, tag)), PB_IMAP_COMMAND_INTERNAL, NULL);
+	c->qresync = true;
+	pb_imap_set_limit(c);
+	return st;
+}
+
+/*
+ * HIGHESTMODSEQ is of use only for a later QRESYNC; once that is enabled, the
+ * server says it without being asked.
+ */
+static bool
+asks_modseq(const struct pb_imap_client *c)
+{
+	return !c->qresync && !c->qresync_refused &&
+	    (c->capabilities & PB_IMAP_CAP_QRESYNC) != 0;
 }
 
 enum pb_status
-pb_imap_client_sizes(struct pb_imap_client *c)
+pb_imap_client_select(struct pb_imap_client *c, const char *mailbox,
+    const struct pb_imap_since *since)
+{
+	bool resync = pb_imap_client_can_resync(c, since);
+	bool condstore = asks_modseq(c);
+	char tag[PB_IMAP_TAG_SIZE];
+	enum pb_status st;
+
+	c->has_uidvalidity = false;
+	c->read_only = false;
+	c->uidnext = 0;
+	c->modseq = 0;
+	c->exists = 0;
+	if (resync && enable_qresync(c) != PB_OK)
+		return PB_EPROTO;
+	pb_imap_next_tag(c, tag);
+	st = resync ? pb_imap_write_resync(c->writer, &c->out, tag, mailbox,
+		since)
+		    : pb_imap_write_select(c->writer, &c->out, tag, mailbox,
+		condstore);
+	st = pb_imap_sent(c, st, PB_IMAP_COMMAND_SELECT, NULL);
+	if (st == PB_OK)
+		c->queue[c->n_queue - 1].extended = resync || condstore;
+	return st;
+}
+
+enum pb_status
+pb_imap_client_sizes(struct pb_imap_client *c, uint32_t first)
 {
 	char tag[PB_IMAP_TAG_SIZE];
 
 	return pb_imap_sent(c, pb_imap_write_fetch_sizes(c->writer, &c->out,
-	    pb_imap_next_tag(c, tag)), PB_IMAP_COMMAND_SIZES, NULL);
+	    pb_imap_next_tag(c, tag), first), PB_IMAP_COMMAND_SIZES, NULL);
+}
+
+/*
+ * VANISHED may come at any time and be as long as SEARCH: ten digits and a
+ * separator a message.
+ */
+void
+pb_imap_set_limit(struct pb_imap_client *c)
+{
+	uint64_t max = PB_IMAP_RESPONSE_MAX;
+
+	if (c->qresync || pb_imap_find_kind(c, PB_IMAP_COMMAND_SEARCH) != NULL)
+		max = PB_IMAP_RESPONSE_SEARCH_MAX + c->exists * UINT64_C(11);
+	if (max > PB_IMAP_RESPONSE_NAMES_MAX)
+		max = PB_IMAP_RESPONSE_NAMES_MAX;
+	pb_imap_framer_limit(&c->framer, (size_t)max);
 }
 
 struct pb_imap_command *
@@ -315,14 +335,30 @@ pb_imap_client_expunge(struct pb_imap_client *c, uint32_t *id)
 	    PB_IMAP_COMMAND_EXPUNGE, id);
 }
 
+static enum pb_status
+search(struct pb_imap_client *c, enum pb_imap_search what, uint32_t *id)
+{
+	bool extended = (c->capabilities & (PB_IMAP_CAP_ESEARCH |
+	    PB_IMAP_CAP_IMAP4REV2)) != 0;
+	char tag[PB_IMAP_TAG_SIZE];
+	enum pb_status st = pb_imap_sent(c, pb_imap_write_search(c->writer,
+	    &c->out, pb_imap_next_tag(c, tag), what, extended),
+	    PB_IMAP_COMMAND_SEARCH, id);
+
+	pb_imap_set_limit(c);
+	return st;
+}
+
+enum pb_status
+pb_imap_client_search_all(struct pb_imap_client *c, uint32_t *id)
+{
+	return search(c, PB_IMAP_SEARCH_ALL, id);
+}
+
 enum pb_status
 pb_imap_client_search_deleted(struct pb_imap_client *c, uint32_t *id)
 {
-	char tag[PB_IMAP_TAG_SIZE];
-
-	pb_imap_framer_limit(&c->framer, PB_IMAP_RESPONSE_SEARCH_MAX);
-	return pb_imap_sent(c, pb_imap_write_search_deleted(c->writer, &c->out,
-	    pb_imap_next_tag(c, tag)), PB_IMAP_COMMAND_SEARCH, id);
+	return search(c, PB_IMAP_SEARCH_DELETED, id);
 }
 
 void

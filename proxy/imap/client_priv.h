@@ -4,7 +4,7 @@
 #include "popbridge/imap/client.h"
 
 /*
- * What the three files of the client share: client.c queues commands and has
+ * What the files of the client share: client.c queues commands and has
  * the ways a client fails, response.c understands what the server says,
  * login.c goes from the greeting to the login.
  */
@@ -30,11 +30,21 @@ enum pb_status pb_imap_break_protocol(struct pb_imap_client *c,
 				      const char *what);
 enum pb_status pb_imap_break_memory(struct pb_imap_client *c);
 
+/* A response code, wherever it stood (code.c).  PB_OK, PB_EPROTO. */
+enum pb_status pb_imap_take_code(struct pb_imap_client *c,
+				 struct pb_slice code);
+
+/* Most octets of a response, after the commands and the mailbox. */
+void pb_imap_set_limit(struct pb_imap_client *c);
+
 /* The first command of this kind under way, or NULL. */
 struct pb_imap_command *pb_imap_find_kind(struct pb_imap_client *c,
 					  enum pb_imap_command_kind kind);
 
-/* What a NO, BAD or BYE means (RFC 5530); `otherwise` without a code. */
+/*
+ * What a NO, BAD or BYE means (refusal.c; RFC 5530), and whether the server
+ * asks for less; `otherwise` where it does not say.
+ */
 void pb_imap_error_of(const struct pb_imap_gated *line,
 		      enum pb_error_kind otherwise, enum pb_error_scope scope,
 		      const char *doing, struct pb_error *err);

@@ -1,5 +1,7 @@
 #include "popbridge/imap/gate.h"
 
+#include "popbridge/imap/uid_set.h"
+
 static bool
 is_digit(char c)
 {
@@ -254,17 +256,6 @@ is_items(struct pb_slice in)
 	return take(&in, ')') && in.len == 0;
 }
 
-/* Numbers with single blanks between, as SEARCH returns them. */
-static bool
-is_numbers(struct pb_slice data)
-{
-	while (data.len > 0) {
-		if (!number_fits(pb_slice_word(&data), 1))
-			return false;
-	}
-	return true;
-}
-
 /* The words of CAPABILITY: printable, no syntax of their own. */
 static bool
 is_words(struct pb_slice data)
@@ -283,14 +274,16 @@ is_words(struct pb_slice data)
 static bool
 is_wanted(struct pb_slice data)
 {
-	struct pb_slice word = pb_slice_word(&data);
+	struct pb_imap_names names;
+	struct pb_slice word;
 
 	while (data.len > 0 && data.data[data.len - 1] == ' ')
 		data.len--;
+	if (pb_imap_names_parse(data, &names))
+		return true;
+	word = pb_slice_word(&data);
 	if (pb_slice_is(word, "CAPABILITY"))
 		return is_words(data);
-	if (pb_slice_is(word, "SEARCH"))
-		return is_numbers(data);
 	if (!number_fits(word, 0))
 		return false;
 	if (pb_slice_is(data, "EXISTS"))

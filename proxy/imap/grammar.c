@@ -8,7 +8,7 @@ struct pb_imap_grammar {
 	struct mailimap_parser_context *ctx;	/* own */
 	MMAPString *text;	/* own; the response being parsed */
 	struct mailimap_response_data *last;	/* own; what *data points to */
-	uint32_t *uids;		/* own; result of the last SEARCH */
+	struct pb_imap_uid_set uids;	/* of the last SEARCH or VANISHED */
 };
 
 struct row {
@@ -26,6 +26,8 @@ static const struct row capabilities[] = {
 	{ "ID", PB_IMAP_CAP_ID },
 	{ "LITERAL+", PB_IMAP_CAP_LITERAL_PLUS },
 	{ "LITERAL-", PB_IMAP_CAP_LITERAL_MINUS },
+	{ "ESEARCH", PB_IMAP_CAP_ESEARCH },
+	{ "QRESYNC", PB_IMAP_CAP_QRESYNC },
 };
 
 /* What stands behind AUTH=. */
@@ -60,8 +62,7 @@ forget_last(struct pb_imap_grammar *g)
 	if (g->last != NULL)
 		mailimap_response_data_free(g->last);
 	g->last = NULL;
-	pb_free(g->uids);
-	g->uids = NULL;
+	pb_imap_uid_set_clear(&g->uids);
 }
 
 void
@@ -178,51 +179,28 @@ read_fetch(const struct mailimap_msg_att *att, struct pb_imap_data *data)
 	}
 }
 
-static enum pb_status
-read_search(struct pb_imap_grammar *g, clist *found, struct pb_imap_data *data)
-{
-	clistiter *it;
-	size_t n = 0;
-
-	data->type = PB_IMAP_DATA_SEARCH;
-	if (found == NULL || clist_isempty(found))
-		return PB_OK;
-	g->uids = pb_realloc(NULL, (size_t)clist_count(found) *
-	    sizeof(*g->uids));
-	if (g->uids == NULL)
-		return PB_ENOMEM;
-	for (it = clist_begin(found); it != NULL; it = clist_next(it))
-		g->uids[n++] = *(uint32_t *)clist_content(it);
-	data->uids = g->uids;
-	data->n_uids = n;
-	return PB_OK;
-}
-
-static enum pb_status
-read_mailbox_data(struct pb_imap_grammar *g,
-    const struct mailimap_mailbox_data *mailbox, struct pb_imap_data *data)
+static void
+read_mailbox_data(const struct mailimap_mailbox_data *mailbox,
+    struct pb_imap_data *data)
 {
 	if (mailbox->mbd_type == MAILIMAP_MAILBOX_DATA_EXISTS) {
 		data->type = PB_IMAP_DATA_EXISTS;
 		data->number = mailbox->mbd_data.mbd_exists;
 	}
-	if (mailbox->mbd_type == MAILIMAP_MAILBOX_DATA_SEARCH)
-		return read_search(g, mailbox->mbd_data.mbd_search, data);
-	return PB_OK;
 }
 
-static enum pb_status
-read_response(struct pb_imap_grammar *g, struct pb_imap_data *data)
+static void
+read_response(const struct pb_imap_grammar *g, struct pb_imap_data *data)
 {
 	const struct mailimap_message_data *message;
 
 	switch (g->last->rsp_type) {
 	case MAILIMAP_RESP_DATA_TYPE_CAPABILITY_DATA:
 		read_capabilities(g->last->rsp_data.rsp_capability_data, data);
-		return PB_OK;
+		break;
 	case MAILIMAP_RESP_DATA_TYPE_MAILBOX_DATA:
-		return read_mailbox_data(g,
-		    g->last->rsp_data.rsp_mailbox_data, data);
+		read_mailbox_data(g->last->rsp_data.rsp_mailbox_data, data);
+		break;
 	case MAILIMAP_RESP_DATA_TYPE_MESSAGE_DATA:
 		message = g->last->rsp_data.rsp_message_data;
 		data->number = message->mdt_number;
@@ -230,21 +208,52 @@ read_response(struct pb_imap_grammar *g, struct pb_imap_data *data)
 			data->type = PB_IMAP_DATA_EXPUNGE;
 		else
 			read_fetch(message->mdt_msg_att, data);
-		return PB_OK;
+		break;
 	default:
-		return PB_OK;
+		break;
 	}
+}
+
+static enum pb_status
+read_names(struct pb_imap_grammar *g, const struct pb_imap_names *names,
+    struct pb_imap_data *data)
+{
+	enum pb_status st = pb_imap_uid_set_read(&g->uids, names->set,
+	    names->separator);
+
+	if (st != PB_OK)
+		return st;
+	data->type = names->naming == PB_IMAP_NAMING_FOUND
+	    ? PB_IMAP_DATA_SEARCH : PB_IMAP_DATA_VANISHED;
+	data->ranges = g->uids.ranges;
+	data->n_ranges = g->uids.n;
+	data->tag = names->tag;
+	data->earlier = names->earlier;
+	return PB_OK;
+}
+
+/* Without "* " in front and blanks at the end. */
+static struct pb_slice
+content_of(struct pb_slice response)
+{
+	pb_slice_skip(&response, response.len < 2 ? response.len : 2);
+	while (response.len > 0 && response.data[response.len - 1] == ' ')
+		response.len--;
+	return response;
 }
 
 enum pb_status
 pb_imap_grammar_parse(struct pb_imap_grammar *g, struct pb_slice response,
     struct pb_imap_data *data)
 {
+	struct pb_imap_names names;
 	size_t at = 0;
 	int r;
 
 	*data = (struct pb_imap_data){ .type = PB_IMAP_DATA_OTHER };
 	forget_last(g);
+	if (pb_imap_names_parse(content_of(response), &names))
+		return read_names(g, &names, data);
 	if (mmap_string_truncate(g->text, 0) == NULL ||
 	    mmap_string_append_len(g->text, response.data, response.len) ==
 		NULL ||
@@ -258,5 +267,6 @@ pb_imap_grammar_parse(struct pb_imap_grammar *g, struct pb_slice response,
 		g->last = NULL;
 		return PB_EPROTO;
 	}
-	return read_response(g, data);
+	read_response(g, data);
+	return PB_OK;
 }

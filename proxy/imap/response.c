@@ -1,79 +1,20 @@
 #include "client_priv.h"
 
 #include <inttypes.h>
-#include <stdio.h>
+#include <stddef.h>
 
 #include "popbridge/base/check.h"
 #include "popbridge/base/log.h"
+#include "popbridge/imap/message_line.h"
 
 /* The part of a FETCH response before its body: UID, flags, keywords. */
 #define BODY_PREFIX_MAX 4096
-
-/* The words behind CAPABILITY, wherever they stood. */
-static enum pb_status
-take_capability_code(struct pb_imap_client *c, struct pb_slice code)
-{
-	char text[4096];
-	struct pb_imap_gated line;
-	struct pb_imap_data data;
-	int len = snprintf(text, sizeof(text), "* %.*s", (int)code.len,
-	    code.data);
-
-	if ((size_t)len >= sizeof(text) || pb_imap_gate(pb_slice(text,
-	    (size_t)len), &line) != PB_OK || line.kind != PB_IMAP_DATA) {
-		c->dropped++;
-		return PB_OK;
-	}
-	switch (pb_imap_grammar_parse(c->grammar, pb_slice(text, (size_t)len),
-	    &data)) {
-	case PB_OK:
-		c->capabilities = data.capabilities;
-		c->capabilities_known = true;
-		return PB_OK;
-	case PB_ENOMEM:
-		return pb_imap_break_memory(c);
-	case PB_AGAIN:
-	case PB_EOF:
-	case PB_EPROTO:
-	case PB_ETOOBIG:
-	case PB_EINVAL:
-	case PB_EIO:
-		break;
-	}
-	c->refused++;
-	return PB_OK;
-}
-
-static enum pb_status
-take_code(struct pb_imap_client *c, struct pb_slice code)
-{
-	struct pb_slice value = code;
-	struct pb_slice name = pb_slice_word(&value);
-	uint64_t n;
-
-	if (pb_slice_is(name, "CAPABILITY"))
-		return take_capability_code(c, code);
-	if (pb_slice_is(name, "READ-ONLY"))
-		c->read_only = true;
-	if (!pb_slice_is(name, "UIDVALIDITY") ||
-	    pb_slice_number(value, UINT32_MAX, &n) != PB_OK)
-		return PB_OK;
-	if (c->has_uidvalidity && c->uidvalidity != n) {
-		pb_error_set(&c->error, PB_ERROR_TEMPORARY, PB_SCOPE_MAILDROP,
-		    "UIDVALIDITY changed from %" PRIu32 " to %" PRIu64
-		    " while the mailbox was open", c->uidvalidity, n);
-		return pb_imap_break(c);
-	}
-	c->has_uidvalidity = true;
-	c->uidvalidity = (uint32_t)n;
-	return PB_OK;
-}
 
 static enum pb_status
 take_untagged_status(struct pb_imap_client *c,
     const struct pb_imap_gated *line)
 {
-	enum pb_status st = take_code(c, line->code);
+	enum pb_status st = pb_imap_take_code(c, line->code);
 
 	if (st != PB_OK)
 		return st;
@@ -179,7 +120,9 @@ complete(struct pb_imap_client *c, const struct pb_imap_command *command,
 		pb_imap_framer_want_bodies(&c->framer, pb_imap_find_kind(c,
 		    PB_IMAP_COMMAND_BODIES) != NULL);
 	if (command->kind == PB_IMAP_COMMAND_SEARCH)
-		pb_imap_framer_limit(&c->framer, PB_IMAP_RESPONSE_MAX);
+		pb_imap_set_limit(c);
+	if (command->extended && line->condition != PB_IMAP_OK)
+		c->qresync_refused = true;
 	event->expunged = pb_slice_starts(line->code, "EXPUNGEISSUED");
 	if (line->condition != PB_IMAP_OK)
 		pb_imap_error_of(line, PB_ERROR_TEMPORARY,
@@ -201,7 +144,7 @@ take_tagged(struct pb_imap_client *c, const struct pb_imap_gated *line,
 		    "it completes a command that was not sent");
 	command = *found;
 	remove_command(c, found);
-	st = take_code(c, line->code);
+	st = pb_imap_take_code(c, line->code);
 	if (st != PB_OK)
 		return st;
 	switch (command.kind) {
@@ -230,12 +173,23 @@ check_origin(struct pb_imap_client *c, const struct pb_imap_data *data)
 	    "it sends another part of the message than asked for");
 }
 
+static bool
+is_fetch(struct pb_imap_client *c, struct pb_slice response,
+    struct pb_imap_data *data)
+{
+	struct pb_imap_gated line;
+
+	return (pb_imap_message_line(response, data) ||
+	    (pb_imap_gate(response, &line) == PB_OK &&
+		pb_imap_grammar_parse(c->grammar, response, data) == PB_OK)) &&
+	    data->type == PB_IMAP_DATA_FETCH;
+}
+
 static enum pb_status
 begin_body(struct pb_imap_client *c, const struct pb_imap_frame *frame,
     struct pb_imap_event *event)
 {
 	char text[BODY_PREFIX_MAX];
-	struct pb_imap_gated line;
 	struct pb_imap_data data;
 	enum pb_status st;
 
@@ -245,10 +199,7 @@ begin_body(struct pb_imap_client *c, const struct pb_imap_frame *frame,
 	/* What came before the body, closed, is a response of its own. */
 	memcpy(text, frame->text.data, frame->text.len);
 	text[frame->text.len] = ')';
-	if (pb_imap_gate(pb_slice(text, frame->text.len + 1), &line) != PB_OK ||
-	    pb_imap_grammar_parse(c->grammar, pb_slice(text,
-		frame->text.len + 1), &data) != PB_OK ||
-	    data.type != PB_IMAP_DATA_FETCH)
+	if (!is_fetch(c, pb_slice(text, frame->text.len + 1), &data))
 		return pb_imap_break_protocol(c, "it sends a malformed FETCH");
 	st = check_origin(c, &data);
 	if (st != PB_OK)
@@ -324,6 +275,17 @@ tell_inline_body(struct pb_imap_client *c, struct pb_imap_event *event)
 	return PB_OK;
 }
 
+/*
+ * SIZES may wait behind SELECT, and QRESYNC tells of every message whose flags
+ * have changed; none of that is a listing, before SELECT is done.
+ */
+static bool
+is_listing(struct pb_imap_client *c)
+{
+	return pb_imap_find_kind(c, PB_IMAP_COMMAND_SIZES) != NULL &&
+	    pb_imap_find_kind(c, PB_IMAP_COMMAND_SELECT) == NULL;
+}
+
 static enum pb_status
 take_fetch(struct pb_imap_client *c, const struct pb_imap_data *data,
     struct pb_imap_event *event)
@@ -332,8 +294,7 @@ take_fetch(struct pb_imap_client *c, const struct pb_imap_data *data,
 		return end_body(c, data, event);
 	if (data->body != PB_IMAP_BODY_ABSENT)
 		return take_inline_body(c, data, event);
-	if (pb_imap_find_kind(c, PB_IMAP_COMMAND_SIZES) == NULL ||
-	    (data->uid == 0 && !data->has_size))
+	if ((data->uid == 0 && !data->has_size) || !is_listing(c))
 		return PB_AGAIN;
 	event->type = PB_IMAP_EVENT_SIZE;
 	event->seq = data->number;
@@ -343,10 +304,42 @@ take_fetch(struct pb_imap_client *c, const struct pb_imap_data *data,
 	return PB_OK;
 }
 
+/* Only ESEARCH says whose answer it is; of the others one is under way. */
+static enum pb_status
+take_found(struct pb_imap_client *c, const struct pb_imap_data *data,
+    struct pb_imap_event *event)
+{
+	const struct pb_imap_command *command = data->tag.len > 0
+	    ? find_tag(c, data->tag)
+	    : pb_imap_find_kind(c, PB_IMAP_COMMAND_SEARCH);
+
+	if (command == NULL || command->kind != PB_IMAP_COMMAND_SEARCH)
+		return PB_AGAIN;
+	event->type = PB_IMAP_EVENT_FOUND;
+	event->id = command->id;
+	event->ranges = data->ranges;
+	event->n_ranges = data->n_ranges;
+	return PB_OK;
+}
+
+/*
+ * Until SELECT is answered, what is said of a message may be of the mailbox
+ * that was open before.  EXISTS is not: that of the new one comes last.
+ */
+static bool
+leaves_mailbox(struct pb_imap_client *c)
+{
+	return pb_imap_find_kind(c, PB_IMAP_COMMAND_SELECT) != NULL;
+}
+
 static enum pb_status
 take_data(struct pb_imap_client *c, const struct pb_imap_data *data,
     struct pb_imap_event *event)
 {
+	if (leaves_mailbox(c) && (data->type == PB_IMAP_DATA_EXPUNGE ||
+	    data->type == PB_IMAP_DATA_FETCH ||
+	    (data->type == PB_IMAP_DATA_VANISHED && !data->earlier)))
+		return PB_AGAIN;
 	switch (data->type) {
 	case PB_IMAP_DATA_CAPABILITY:
 		c->capabilities = data->capabilities;
@@ -355,6 +348,8 @@ take_data(struct pb_imap_client *c, const struct pb_imap_data *data,
 	case PB_IMAP_DATA_EXISTS:
 		event->type = PB_IMAP_EVENT_EXISTS;
 		event->number = data->number;
+		c->exists = data->number;
+		pb_imap_set_limit(c);
 		return PB_OK;
 	case PB_IMAP_DATA_EXPUNGE:
 		event->type = PB_IMAP_EVENT_EXPUNGE;
@@ -363,9 +358,12 @@ take_data(struct pb_imap_client *c, const struct pb_imap_data *data,
 	case PB_IMAP_DATA_FETCH:
 		return take_fetch(c, data, event);
 	case PB_IMAP_DATA_SEARCH:
-		event->type = PB_IMAP_EVENT_FOUND;
-		event->uids = data->uids;
-		event->n_uids = data->n_uids;
+		return take_found(c, data, event);
+	case PB_IMAP_DATA_VANISHED:
+		event->type = PB_IMAP_EVENT_VANISHED;
+		event->ranges = data->ranges;
+		event->n_ranges = data->n_ranges;
+		event->earlier = data->earlier;
 		return PB_OK;
 	case PB_IMAP_DATA_OTHER:
 		return PB_AGAIN;
@@ -395,8 +393,11 @@ take_response(struct pb_imap_client *c, struct pb_slice text,
 {
 	struct pb_imap_gated line;
 	struct pb_imap_data data;
-	enum pb_status st = pb_imap_gate(text, &line);
+	enum pb_status st;
 
+	if (pb_imap_message_line(text, &data))
+		return take_data(c, &data, event);
+	st = pb_imap_gate(text, &line);
 	if (st == PB_EPROTO)
 		return pb_imap_break_protocol(c, "it sends a line that is no "
 		    "response");
@@ -457,6 +458,14 @@ break_framing(struct pb_imap_client *c, enum pb_status st)
 	    : "it sends a literal whose size is no size");
 }
 
+/* There are as many events as messages: most of the text stays as it was. */
+static void
+begin_event(struct pb_imap_event *event)
+{
+	memset(event, 0, offsetof(struct pb_imap_event, error) +
+	    offsetof(struct pb_error, text) + 1);
+}
+
 enum pb_status
 pb_imap_client_next(struct pb_imap_client *c, struct pb_slice *in,
     struct pb_imap_event *event)
@@ -464,7 +473,7 @@ pb_imap_client_next(struct pb_imap_client *c, struct pb_slice *in,
 	struct pb_imap_frame frame;
 	enum pb_status st;
 
-	*event = (struct pb_imap_event){ .type = PB_IMAP_EVENT_DONE };
+	begin_event(event);
 	if (c->told != PB_IMAP_TOLD_ALL)
 		return tell_inline_body(c, event);
 	do {

@@ -241,13 +241,38 @@ pb_imap_write_authenticate(struct pb_imap_writer *w, struct pb_buffer *out,
 
 enum pb_status
 pb_imap_write_select(struct pb_imap_writer *w, struct pb_buffer *out,
-    const char *tag, const char *mailbox)
+    const char *tag, const char *mailbox, bool condstore)
 {
 	size_t before = out->len;
 
 	begin(w, out, tag);
-	mailimap_select_send(w->stream, mailbox, 0);
+	mailimap_select_send(w->stream, mailbox, condstore ? 1 : 0);
 	return end(w, before);
+}
+
+enum pb_status
+pb_imap_write_enable_qresync(struct pb_buffer *out, const char *tag)
+{
+	return pb_buffer_printf(out, "%s ENABLE QRESYNC\r\n", tag);
+}
+
+/* libetpan's own leaves the outer parentheses out, and servers ignore that. */
+enum pb_status
+pb_imap_write_resync(struct pb_imap_writer *w, struct pb_buffer *out,
+    const char *tag, const char *mailbox, const struct pb_imap_since *since)
+{
+	size_t before = out->len;
+	enum pb_status st = pb_imap_write_select(w, out, tag, mailbox, false);
+
+	if (st != PB_OK)
+		return st;
+	/* The parameter stands where the line has just ended. */
+	out->len -= 2;
+	st = pb_buffer_printf(out, " (QRESYNC (%" PRIu32 " %" PRIu64 "))\r\n",
+	    since->uidvalidity, since->modseq);
+	if (st != PB_OK)
+		out->len = before;
+	return st;
 }
 
 static enum pb_status
@@ -285,10 +310,10 @@ write_fetch(struct pb_imap_writer *w, struct pb_buffer *out, const char *tag,
 
 enum pb_status
 pb_imap_write_fetch_sizes(struct pb_imap_writer *w, struct pb_buffer *out,
-    const char *tag)
+    const char *tag, uint32_t first)
 {
 	/* To libetpan, 0 as the end of a range is "*". */
-	return write_fetch(w, out, tag, mailimap_set_new_interval(1, 0),
+	return write_fetch(w, out, tag, mailimap_set_new_interval(first, 0),
 	    mailimap_fetch_att_new_rfc822_size());
 }
 
@@ -405,16 +430,29 @@ pb_imap_write_uid_expunge(struct pb_imap_writer *w, struct pb_buffer *out,
 	return end(w, before);
 }
 
-enum pb_status
-pb_imap_write_search_deleted(struct pb_imap_writer *w, struct pb_buffer *out,
-    const char *tag)
+static enum pb_status
+write_extended_search(struct pb_buffer *out, const char *tag,
+    enum pb_imap_search what)
 {
-	struct mailimap_search_key *key = mailimap_search_key_new(
-	    MAILIMAP_SEARCH_KEY_DELETED, NULL, NULL, NULL, NULL, NULL, NULL,
-	    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL,
-	    NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL);
+	/* libetpan has no RETURN. */
+	return pb_buffer_printf(out, "%s UID SEARCH RETURN (ALL) %s\r\n", tag,
+	    what == PB_IMAP_SEARCH_DELETED ? "DELETED" : "ALL");
+}
+
+enum pb_status
+pb_imap_write_search(struct pb_imap_writer *w, struct pb_buffer *out,
+    const char *tag, enum pb_imap_search what, bool extended)
+{
+	struct mailimap_search_key *key;
 	size_t before = out->len;
 
+	if (extended)
+		return write_extended_search(out, tag, what);
+	key = mailimap_search_key_new(what == PB_IMAP_SEARCH_DELETED
+	    ? MAILIMAP_SEARCH_KEY_DELETED : MAILIMAP_SEARCH_KEY_ALL, NULL,
+	    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+	    NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL,
+	    NULL);
 	begin(w, out, tag);
 	if (key == NULL)
 		return no_memory(w, before);

@@ -16,6 +16,7 @@
 #include "popbridge/base/mem.h"
 #include "popbridge/net/keyed_hash.h"
 #include "popbridge/net/listener.h"
+#include "popbridge/net/pool.h"
 #include "popbridge/net/snapshot.h"
 #include "popbridge/net/worker.h"
 
@@ -43,10 +44,15 @@ struct server {
 	uv_signal_t on_hup;
 	uv_timer_t drain_timer;
 	uv_timer_t ticket_timer;
+	uv_timer_t pool_timer;
 	struct pb_snapshot *snapshot;	/* shared */
 	struct pb_locks *locks;		/* own */
 	struct pb_keyed_hash *hash;	/* own */
 	struct pb_limits *limits;	/* own */
+	struct pb_upstreams *upstreams;	/* own */
+	struct pb_pool *pool;		/* own */
+	struct pb_listings *listings;	/* own */
+	struct pb_listing_cache *listing_cache;	/* own; or NULL */
 	struct pb_worker **workers;	/* own */
 	unsigned n_workers;
 	const struct pb_server_hooks *hooks;
@@ -170,6 +176,7 @@ on_end_signal(uv_signal_t *handle, int number)
 	if (s->draining)
 		return;
 	s->draining = true;
+	pb_pool_shut(s->pool, uv_now(&s->loop));
 	uv_timer_start(&s->drain_timer, on_drain_timer,
 	    (uint64_t)s->snapshot->config->drain_timeout * 1000, 0);
 	work = pb_xalloc(sizeof(*work));
@@ -262,6 +269,7 @@ on_reload_signal(uv_signal_t *handle, int number)
 		pb_worker_use(s->workers[i], snapshot);
 	pb_snapshot_unref(&s->snapshot);
 	s->snapshot = snapshot;
+	pb_pool_clear(s->pool, uv_now(&s->loop));
 	pb_log(PB_LOG_INFO, "configuration reloaded",
 	    PB_LOG_NUM("workers", s->n_workers));
 }
@@ -275,14 +283,30 @@ on_ticket_timer(uv_timer_t *timer)
 }
 
 static void
-watch_signals(struct server *s)
+on_pool_timer(uv_timer_t *timer)
 {
-	s->on_term.data = s->on_int.data = s->on_hup.data = s;
-	s->drain_timer.data = s->ticket_timer.data = s;
+	struct server *s = timer->data;
+
+	pb_pool_expire(s->pool, uv_now(&s->loop));
+}
+
+static void
+start_timers(struct server *s)
+{
+	s->drain_timer.data = s->ticket_timer.data = s->pool_timer.data = s;
 	pb_check(uv_timer_init(&s->loop, &s->ticket_timer) == 0);
 	pb_check(uv_timer_start(&s->ticket_timer, on_ticket_timer,
 	    PB_TLS_TICKET_KEY_MS, PB_TLS_TICKET_KEY_MS) == 0);
+	pb_check(uv_timer_init(&s->loop, &s->pool_timer) == 0);
+	pb_check(uv_timer_start(&s->pool_timer, on_pool_timer,
+	    PB_POOL_EXPIRE_MS, PB_POOL_EXPIRE_MS) == 0);
 	pb_check(uv_timer_init(&s->loop, &s->drain_timer) == 0);
+}
+
+static void
+watch_signals(struct server *s)
+{
+	s->on_term.data = s->on_int.data = s->on_hup.data = s;
 	pb_check(uv_signal_init(&s->loop, &s->on_term) == 0);
 	pb_check(uv_signal_init(&s->loop, &s->on_int) == 0);
 	pb_check(uv_signal_init(&s->loop, &s->on_hup) == 0);
@@ -322,6 +346,9 @@ start_workers(struct server *s, const struct listen_list *listen,
 	for (w = 0; w < s->n_workers; w++) {
 		struct pb_worker_options o = { .index = w + 1,
 			.locks = s->locks, .limits = s->limits,
+			.upstreams = s->upstreams, .pool = s->pool,
+			.listings = s->listings,
+			.listing_cache = s->listing_cache,
 			.snapshot = s->snapshot,
 			.sockets = own, .n_sockets = listen->n,
 			.evict = on_evict, .owner = s };
@@ -397,6 +424,10 @@ close_all(struct server *s)
 	pb_free(s->workers);
 	pb_locks_free(&s->locks);
 	pb_limits_free(&s->limits);
+	pb_pool_free(&s->pool);
+	pb_upstreams_free(&s->upstreams);
+	pb_listings_free(&s->listings);
+	pb_listing_cache_close(&s->listing_cache);
 	pb_keyed_hash_free(&s->hash);
 	pb_snapshot_unref(&s->snapshot);
 }
@@ -447,6 +478,33 @@ make_limits(struct server *s)
 	hash.ctx = s->hash;
 	s->limits = pb_limits_new(&hash);
 	pb_check(s->limits != NULL);
+	s->upstreams = pb_upstreams_new();
+	pb_check(s->upstreams != NULL);
+	s->pool = pb_pool_new(s->upstreams);
+	pb_check(s->pool != NULL);
+}
+
+/* A disk that does not do now is no reason not to serve. */
+static enum pb_status
+make_listings(struct server *s, struct pb_error *err)
+{
+	const struct pb_config *config = s->snapshot->config;
+	enum pb_status st;
+
+	if (config->state_directory != NULL) {
+		st = pb_listing_cache_open(config->state_directory,
+		    &s->listing_cache, err);
+		if (st == PB_EINVAL || st == PB_ENOMEM)
+			return st;
+		if (st != PB_OK)
+			pb_log(PB_LOG_WARN, "what mailboxes hold is not "
+			    "remembered on the disk",
+			    PB_LOG_STR("why", err->text));
+	}
+	s->listings = pb_listings_new((size_t)config->listing_memory * 1024 *
+	    1024);
+	pb_check(s->listings != NULL);
+	return PB_OK;
 }
 
 enum pb_status
@@ -456,8 +514,12 @@ pb_server_run(struct pb_config *config, const struct pb_server_hooks *hooks,
 	struct server s = { .hooks = hooks };
 	enum pb_status st = pb_snapshot_new(config, &s.snapshot, err);
 
-	if (st != PB_OK)
+	if (st == PB_OK)
+		st = make_listings(&s, err);
+	if (st != PB_OK) {
+		pb_snapshot_unref(&s.snapshot);
 		return st;
+	}
 	use_limits();
 	s.n_workers = config->workers > 0 ? config->workers : cores();
 	if (s.n_workers > WORKERS_MAX)
@@ -468,6 +530,7 @@ pb_server_run(struct pb_config *config, const struct pb_server_hooks *hooks,
 	pb_check(s.locks != NULL);
 	pb_check(uv_loop_init(&s.loop) == 0);
 	watch_signals(&s);
+	start_timers(&s);
 	st = open_all(&s, err);
 	if (st != PB_OK)
 		abandon(&s);

@@ -68,6 +68,7 @@ handle_closed(struct pb_session *s)
 	pb_bridge_fini(&s->bridge);
 	pb_buffer_fini(&s->header);
 	pb_free(s->target);
+	pb_free(s->maildrop_key);
 	pb_snapshot_unref(&s->snapshot);
 	pb_worker_session_gone(s->worker, s->entry);
 	pb_free(s);
@@ -88,6 +89,7 @@ on_client_closed(void *owner)
 void
 pb_session_leave_upstream(struct pb_session *s)
 {
+	pb_session_stop_counting(s);
 	if (s->upstream == NULL)
 		return;
 	pb_upstream_leave(s->upstream);
@@ -105,6 +107,7 @@ close_session(struct pb_session *s)
 		log_summary(s);
 	s->state = PB_SESSION_CLOSING;
 	pb_inquiry_leave(&s->inquiry);
+	pb_recall_leave(&s->recall);
 	pb_session_leave_upstream(s);
 	pb_session_unlock(s);
 	pb_stream_close(&s->client);
@@ -154,12 +157,19 @@ do_actions(struct pb_session *s)
 		case PB_BRIDGE_HOLD:
 			pb_session_hold_back(s);
 			break;
+		case PB_BRIDGE_REMEMBER:
+			pb_session_remember(s);
+			break;
 		case PB_BRIDGE_DROP_UPSTREAM:
 			pb_inquiry_leave(&s->inquiry);
+			pb_recall_leave(&s->recall);
 			pb_session_leave_upstream(s);
 			/* A login that failed late leaves the maildrop. */
 			if (pb_bridge_is_private(&s->bridge))
 				pb_session_unlock(s);
+			break;
+		case PB_BRIDGE_PARK_UPSTREAM:
+			pb_session_park_upstream(s);
 			break;
 		case PB_BRIDGE_END:
 			s->state = PB_SESSION_SENDING;
@@ -358,6 +368,8 @@ arm_timer(struct pb_session *s)
 	uint64_t at = pb_bridge_deadline(&s->bridge);
 	uint64_t now = pb_session_now(s);
 
+	if (s->retry_at < at)
+		at = s->retry_at;
 	if (s->state == PB_SESSION_SENDING)
 		at = s->bridge.client_at + s->snapshot->bridge.stall_ms;
 	if (s->state == PB_SESSION_LINGERING)
@@ -420,6 +432,8 @@ pump(struct pb_session *s)
 	do {
 		pb_bridge_run(&s->bridge, pb_session_now(s));
 		moved = do_actions(s);
+		moved |= pb_session_retry(s);
+		moved |= pb_session_hear_recall(s);
 		moved |= serve_client(s);
 		moved |= do_actions(s);
 		moved |= pb_session_hear_inquiry(s);
@@ -429,10 +443,12 @@ pump(struct pb_session *s)
 		moved |= send_all(s);
 	} while (moved);
 	s->pumping = false;
+	pb_session_note_throttling(s);
 	if (s->bridge.authenticated)
 		pb_limits_authenticated(pb_worker_limits(s->worker),
 		    &s->visit);
-	if (!pb_bridge_is_private(&s->bridge)) {
+	if (!pb_bridge_is_private(&s->bridge) && s->target != NULL) {
+		pb_session_credential_verified(s);
 		/* Thousands of idle sessions have no use for it. */
 		pb_free(s->target);
 		s->target = NULL;
@@ -468,6 +484,7 @@ pb_session_serve(struct pb_worker *worker,
 	}
 	s->timer.data = s;
 	s->timer_at = UINT64_MAX;
+	s->retry_at = UINT64_MAX;
 	s->open_handles = 2;
 	s->worker = worker;
 	s->entry = entry;

@@ -8,9 +8,6 @@
 #include "popbridge/base/mem.h"
 #include "popbridge/service/route.h"
 
-/* An address that does not answer must leave time for the next one. */
-#define ATTEMPT_MS 10000
-
 void
 pb_session_identify(struct pb_session *s, enum pb_inquiry_kind kind)
 {
@@ -82,68 +79,6 @@ pb_session_hear_inquiry(struct pb_session *s)
 	return true;
 }
 
-/* What the mailbox's server is known by, whichever of several answers. */
-static struct pb_slice
-server_name(const struct pb_session *s, char url[PB_URL_TEXT_SIZE])
-{
-	if (s->target->domain[0] != '\0')
-		return pb_slice_str(s->target->domain);
-	pb_url_format(&s->target->servers.url[0], url);
-	return pb_slice_str(url);
-}
-
-/* The server has said no to this very password a moment ago. */
-static bool
-refused_before(struct pb_session *s)
-{
-	struct pb_limits *limits = pb_worker_limits(s->worker);
-	const struct pb_bridge_identity *identity = &s->bridge.identity;
-	char url[PB_URL_TEXT_SIZE];
-
-	s->has_digest = pb_limits_digest(limits, server_name(s, url),
-	    pb_secret_reveal(&identity->user),
-	    pb_secret_reveal(&identity->authzid),
-	    pb_secret_reveal(&identity->password), s->digest);
-	return s->has_digest && pb_limits_is_refused(limits, s->digest,
-	    pb_session_now(s));
-}
-
-bool
-pb_session_connect_next(struct pb_session *s)
-{
-	struct pb_session_target *t = s->target;
-	uint64_t attempt = s->snapshot->bridge.connect_ms;
-
-	if (t->tried == t->servers.n)
-		return false;
-	pb_session_leave_upstream(s);
-	s->upstream = pb_upstream_open(pb_worker_loop(s->worker),
-	    &t->servers.url[t->tried++],
-	    t->domain[0] != '\0' ? t->domain : NULL, s->route->tls,
-	    attempt < ATTEMPT_MS ? attempt : ATTEMPT_MS, pb_session_ready, s);
-	return s->upstream != NULL;
-}
-
-void
-pb_session_connect(struct pb_session *s)
-{
-	struct pb_error err;
-
-	pb_check(s->upstream == NULL && s->target != NULL);
-	if (refused_before(s)) {
-		pb_error_set(&err, PB_ERROR_AUTH, PB_SCOPE_ACCOUNT,
-		    "the mail server has refused this password a moment ago "
-		    "and is not asked again so soon");
-		pb_bridge_upstream_lost(&s->bridge, &err, pb_session_now(s));
-		return;
-	}
-	if (pb_session_connect_next(s))
-		return;
-	pb_error_set(&err, PB_ERROR_INTERNAL, PB_SCOPE_ACCOUNT,
-	    "no memory for a connection to the mail server");
-	pb_bridge_upstream_lost(&s->bridge, &err, pb_session_now(s));
-}
-
 /*
  * However the client writes its login, it guesses at one user: separators, and
  * a domain of Windows, which may be any, would make others of him.
@@ -167,8 +102,10 @@ pb_session_hold_back(struct pb_session *s)
 	struct pb_limits *limits = pb_worker_limits(s->worker);
 	uint64_t now = pb_session_now(s);
 
-	if (s->has_digest)
+	if (s->has_digest) {
 		pb_limits_remember(limits, s->digest, now);
+		pb_session_credential_refused(s);
+	}
 	/* A stored credential that is wrong is nothing the client has done. */
 	if (s->has_digest && s->bridge.identity.ours)
 		pb_bridge_hold(&s->bridge, 0, now);
@@ -176,47 +113,15 @@ pb_session_hold_back(struct pb_session *s)
 		pb_bridge_hold(&s->bridge, delay_of_failure(s), now);
 }
 
-/*
- * Upstream, owner and mailbox, with NUL between: none of them can hold it.
- * The owner is the one for whom the user acts, if there is one.
- */
-static bool
-make_lock_key(struct pb_session *s)
-{
-	const struct pb_bridge_identity *identity = &s->bridge.identity;
-	struct pb_slice owner = pb_secret_reveal(&identity->authzid);
-	const char *mailbox = s->route->bridge.mailbox;
-	char url[PB_URL_TEXT_SIZE];
-	struct pb_slice server = server_name(s, url);
-	size_t mailbox_len = strlen(mailbox);
-
-	if (owner.len == 0)
-		owner = pb_secret_reveal(&identity->user);
-	s->lock_key_len = server.len + owner.len + mailbox_len + 2;
-	s->lock_key = pb_alloc(s->lock_key_len);
-	if (s->lock_key == NULL)
-		return false;
-	memcpy(s->lock_key, server.data, server.len);
-	memcpy(s->lock_key + server.len + 1, owner.data, owner.len);
-	memcpy(s->lock_key + server.len + owner.len + 2, mailbox, mailbox_len);
-	return true;
-}
-
-static struct pb_slice
-lock_key(const struct pb_session *s)
-{
-	return pb_slice(s->lock_key, s->lock_key_len);
-}
-
 void
 pb_session_unlock(struct pb_session *s)
 {
 	pb_limits_logout(pb_worker_limits(s->worker), &s->visit);
-	if (s->lock_key == NULL)
+	if (!s->locked)
 		return;
-	pb_locks_release(pb_worker_locks(s->worker), lock_key(s), s->id);
-	pb_free(s->lock_key);
-	s->lock_key = NULL;
+	pb_locks_release(pb_worker_locks(s->worker),
+	    pb_session_maildrop_key(s), s->id);
+	s->locked = false;
 }
 
 /* The user's sessions are counted when he has shown his password. */
@@ -226,7 +131,7 @@ count_session(struct pb_session *s, struct pb_error *err)
 	unsigned max = s->route->config->max_connections_per_user;
 
 	switch (pb_limits_login(pb_worker_limits(s->worker), &s->visit,
-	    lock_key(s), max)) {
+	    pb_session_maildrop_key(s), max)) {
 	case PB_LIMITS_WELCOME:
 		return true;
 	case PB_LIMITS_TOO_MANY_OF_USER:
@@ -253,7 +158,7 @@ take_lock(struct pb_session *s, struct pb_error *err)
 	struct pb_lock_holder other;
 
 	snprintf(self.address, sizeof(self.address), "%s", s->peer);
-	switch (pb_locks_acquire(pb_worker_locks(s->worker), lock_key(s),
+	switch (pb_locks_acquire(pb_worker_locks(s->worker), pb_session_maildrop_key(s),
 	    s->route->config->lock, &self, &other)) {
 	case PB_LOCK_GRANTED:
 		return true;
@@ -285,18 +190,10 @@ void
 pb_session_lock(struct pb_session *s)
 {
 	struct pb_error err;
-	bool granted = make_lock_key(s);
 
-	if (!granted)
-		pb_error_set(&err, PB_ERROR_INTERNAL, PB_SCOPE_ACCOUNT,
-		    "no memory for the maildrop's lock");
-	granted = granted && count_session(s, &err) && take_lock(s, &err);
-	/* A lock that was not taken must not be released. */
-	if (!granted) {
-		pb_free(s->lock_key);
-		s->lock_key = NULL;
+	s->locked = count_session(s, &err) && take_lock(s, &err);
+	if (!s->locked)
 		pb_session_unlock(s);
-	}
-	pb_bridge_locked(&s->bridge, granted ? NULL : &err,
+	pb_bridge_locked(&s->bridge, s->locked ? NULL : &err,
 	    pb_session_now(s));
 }

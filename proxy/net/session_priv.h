@@ -6,6 +6,7 @@
 
 #include "popbridge/bridge/bridge.h"
 #include "popbridge/net/inquiry.h"
+#include "popbridge/net/recall.h"
 #include "popbridge/net/session.h"
 #include "popbridge/net/snapshot.h"
 #include "popbridge/net/stream.h"
@@ -15,8 +16,10 @@
 /*
  * What the files of a session share.  session.c is the pump and the way to the
  * end; it calls session_door.c, which finds out where the client is and lets it
- * in, and session_login.c, which does what the bridge asks for between a
- * password and a maildrop.
+ * in, session_login.c, which does what the bridge asks for between a password
+ * and a maildrop, session_listing.c, which remembers what maildrops hold, and
+ * session_upstream.c, which finds it a connection to the
+ * IMAP server, and a use for one that it needs no longer.
  */
 
 /* 16 random octets in hex, for challenges. */
@@ -76,9 +79,21 @@ struct pb_session {
 	const struct pb_snapshot_route *route;	/* in the snapshot; or NULL */
 	struct pb_session_target *target; /* own; NULL after the login */
 	uint8_t digest[PB_LIMITS_DIGEST]; /* of the credential that is tried */
-	bool has_digest;
-	char *lock_key;			/* own; NULL while nothing is locked */
-	size_t lock_key_len;
+	bool has_digest;		/* and `account` */
+	bool locked;			/* it has the maildrop's lock */
+
+	/* session_listing.c */
+	char *maildrop_key;		/* own */
+	size_t maildrop_key_len;
+	struct pb_recall *recall;	/* own until it is left; or NULL */
+
+	/* session_upstream.c */
+	struct pb_upstreams_key account;	/* at the IMAP server */
+	struct pb_upstreams_visit upstream_visit;
+	bool resumed;			/* the connection was a kept one */
+	uint64_t verified_at;		/* the credential, on the connection */
+	uint64_t retry_at;		/* waits for one; UINT64_MAX: not */
+	uint64_t give_up_at;		/* the same */
 };
 
 static inline uint64_t
@@ -110,13 +125,51 @@ void pb_session_introduce(struct pb_session *s);
 void pb_session_identify(struct pb_session *s, enum pb_inquiry_kind kind);
 /* True when there was an answer, and the bridge has it. */
 bool pb_session_hear_inquiry(struct pb_session *s);
-void pb_session_connect(struct pb_session *s);
-/* The next of several servers.  False: there is none. */
-bool pb_session_connect_next(struct pb_session *s);
 void pb_session_hold_back(struct pb_session *s);
 /* The bridge wants the maildrop of the user who has logged in. */
 void pb_session_lock(struct pb_session *s);
 /* Let go of it; harmless when there is none. */
 void pb_session_unlock(struct pb_session *s);
+
+/* session_listing.c */
+
+/*
+ * What is known of the mailbox that the session is going to open: the bridge
+ * knows it then.  True: the disk must be asked first, and connect_known comes
+ * when it has answered.
+ */
+bool pb_session_recall(struct pb_session *s);
+bool pb_session_hear_recall(struct pb_session *s);
+/* Everybody is to know what the bridge has found the mailbox to hold. */
+void pb_session_remember(struct pb_session *s);
+/*
+ * Name the maildrop: upstream, owner and mailbox, with NUL between, which none
+ * of them can hold.  The owner is the one for whom the user acts, if there is
+ * one.  False: no memory.
+ */
+bool pb_session_name_maildrop(struct pb_session *s);
+struct pb_slice pb_session_maildrop_key(const struct pb_session *s);
+
+/* session_upstream.c */
+
+/* What the mailbox's server is known by, whichever of several answers. */
+struct pb_slice pb_session_server_name(const struct pb_session *s,
+				       char url[PB_URL_TEXT_SIZE]);
+void pb_session_connect(struct pb_session *s);
+/* What is known of the mailbox is there. */
+void pb_session_connect_known(struct pb_session *s);
+/* The next of several servers.  False: there is none. */
+bool pb_session_connect_next(struct pb_session *s);
+/* It waits for a connection, and it is time to look again.  True: it has. */
+bool pb_session_retry(struct pb_session *s);
+/* Its connection is closed, or it waits for none. */
+void pb_session_stop_counting(struct pb_session *s);
+/* Keep the connection for the user's next session, or log out. */
+void pb_session_park_upstream(struct pb_session *s);
+/* The maildrop is open: the credential is the right one. */
+void pb_session_credential_verified(struct pb_session *s);
+void pb_session_credential_refused(struct pb_session *s);
+/* The IMAP server may have asked for less. */
+void pb_session_note_throttling(struct pb_session *s);
 
 #endif

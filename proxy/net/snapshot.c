@@ -163,6 +163,8 @@ open_routes(struct pb_snapshot *s, struct pb_error *err)
 		r->bridge.mailbox = r->config->mailbox;
 		r->bridge.mark_seen = r->config->mark_seen ==
 		    PB_MARK_SEEN_QUIT;
+		r->bridge.keep_upstream = r->config->upstream_keep > 0 &&
+		    config->max_kept_connections > 0;
 		r->bridge.lock = r->config->lock != PB_LOCK_NONE ||
 		    r->config->max_connections_per_user > 0;
 		st = open_route_tls(s, i, err);

@@ -1,5 +1,6 @@
 #include "popbridge/net/stream.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -435,6 +436,34 @@ pb_stream_close(struct pb_stream *s)
 	s->state = PB_STREAM_CLOSING;
 	s->fresh = pb_slice(NULL, 0);
 	uv_close((uv_handle_t *)&s->tcp, on_close);
+}
+
+bool
+pb_stream_detach(struct pb_stream *s, int *fd, struct pb_tls **tls)
+{
+	uv_os_fd_t own;
+
+	if (s->state != PB_STREAM_OPEN || s->eof || s->writing_now ||
+	    pb_stream_unsent(s) > 0 || pb_stream_has_octets(s) ||
+	    (s->tls != NULL && !s->secured) ||
+	    uv_fileno((uv_handle_t *)&s->tcp, &own) != 0)
+		return false;
+	/* libuv closes its own; what is closed then is not the connection. */
+	*fd = fcntl(own, F_DUPFD_CLOEXEC, 0);
+	if (*fd < 0)
+		return false;
+	*tls = s->tls;
+	s->tls = NULL;
+	pb_stream_close(s);
+	return true;
+}
+
+enum pb_status
+pb_stream_attach(struct pb_stream *s, int fd, struct pb_tls *tls)
+{
+	s->tls = tls;
+	s->secured = tls != NULL;
+	return pb_stream_accept(s, fd);
 }
 
 void

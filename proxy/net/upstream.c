@@ -293,10 +293,9 @@ imap_tls_of(const struct pb_url *url)
 	return PB_IMAP_TLS_STARTTLS;
 }
 
-struct pb_upstream *
-pb_upstream_open(const struct pb_upstream_loop *loop, const struct pb_url *url,
-    const char *domain, struct pb_tls_context *tls, uint64_t attempt_ms,
-    void (*on_ready)(void *owner), void *owner)
+static struct pb_upstream *
+make(const struct pb_upstream_loop *loop, const struct pb_url *url,
+    const char *domain, void (*on_ready)(void *owner), void *owner)
 {
 	struct pb_upstream *u = pb_alloc(sizeof(*u));
 
@@ -310,10 +309,22 @@ pb_upstream_open(const struct pb_upstream_loop *loop, const struct pb_url *url,
 	u->url = *url;
 	if (domain != NULL)
 		snprintf(u->domain, sizeof(u->domain), "%s", domain);
-	u->tls = pb_tls_context_ref(tls);
-	u->attempt_ms = attempt_ms;
 	u->ready = on_ready;
 	u->owner = owner;
+	return u;
+}
+
+struct pb_upstream *
+pb_upstream_open(const struct pb_upstream_loop *loop, const struct pb_url *url,
+    const char *domain, struct pb_tls_context *tls, uint64_t attempt_ms,
+    void (*on_ready)(void *owner), void *owner)
+{
+	struct pb_upstream *u = make(loop, url, domain, on_ready, owner);
+
+	if (u == NULL)
+		return NULL;
+	u->tls = pb_tls_context_ref(tls);
+	u->attempt_ms = attempt_ms;
 	pb_imap_client_init(&u->imap, loop->grammar, loop->writer,
 	    imap_tls_of(url));
 	if (resolve(u) != 0) {
@@ -380,4 +391,52 @@ pb_upstream_leave(struct pb_upstream *u)
 		return;
 	}
 	close_all(u);
+}
+
+bool
+pb_upstream_park(struct pb_upstream *u, struct pb_pool_connection *c)
+{
+	pb_check(!u->leaving);
+	*c = (struct pb_pool_connection){ .fd = -1 };
+	if (u->state != PB_UPSTREAM_OPEN ||
+	    !pb_imap_client_is_at_rest(&u->imap) ||
+	    !pb_stream_detach(&u->stream, &c->fd, &c->tls))
+		return false;
+	pb_imap_client_move(&c->imap, &u->imap, NULL, NULL);
+	c->url = u->url;
+	snprintf(c->domain, sizeof(c->domain), "%s", u->domain);
+	c->trust = u->tls;
+	u->tls = NULL;
+	u->owner = NULL;
+	u->leaving = true;
+	close_all(u);
+	return true;
+}
+
+struct pb_upstream *
+pb_upstream_resume(const struct pb_upstream_loop *loop,
+    struct pb_pool_connection *c, void (*on_ready)(void *owner), void *owner)
+{
+	struct pb_upstream *u = make(loop, &c->url, c->domain, on_ready, owner);
+	struct pb_tls *tls = c->tls;
+	int fd = c->fd;
+
+	if (u == NULL)
+		return NULL;
+	if (pb_stream_init(&u->stream, loop->uv, loop->scratch, &stream_owner,
+	    u) != PB_OK) {
+		pb_upstream_leave(u);
+		return NULL;
+	}
+	pb_imap_client_move(&u->imap, &c->imap, loop->grammar, loop->writer);
+	u->tls = c->trust;
+	c->trust = NULL;
+	c->tls = NULL;
+	c->fd = -1;
+	if (pb_stream_attach(&u->stream, fd, tls) != PB_OK) {
+		pb_upstream_leave(u);
+		return NULL;
+	}
+	u->state = PB_UPSTREAM_OPEN;
+	return u;
 }

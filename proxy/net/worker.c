@@ -58,6 +58,10 @@ struct pb_worker {
 	struct pb_upstream_loop loop;
 	struct pb_locks *locks;		/* borrowed */
 	struct pb_limits *limits;	/* borrowed */
+	struct pb_upstreams *upstreams;	/* borrowed */
+	struct pb_pool *pool;		/* borrowed */
+	struct pb_listings *listings;	/* borrowed */
+	struct pb_listing_cache *listing_cache;	/* borrowed; or NULL */
 	struct pb_snapshot *snapshot;	/* shared */
 	void (*evict)(void *owner, uint64_t session_id);
 	void *owner;
@@ -92,6 +96,30 @@ struct pb_limits *
 pb_worker_limits(struct pb_worker *w)
 {
 	return w->limits;
+}
+
+struct pb_upstreams *
+pb_worker_upstreams(struct pb_worker *w)
+{
+	return w->upstreams;
+}
+
+struct pb_pool *
+pb_worker_pool(struct pb_worker *w)
+{
+	return w->pool;
+}
+
+struct pb_listings *
+pb_worker_listings(struct pb_worker *w)
+{
+	return w->listings;
+}
+
+struct pb_listing_cache *
+pb_worker_listing_cache(struct pb_worker *w)
+{
+	return w->listing_cache;
 }
 
 void
@@ -487,6 +515,10 @@ pb_worker_new(const struct pb_worker_options *o, struct pb_worker **out)
 	w->index = o->index;
 	w->locks = o->locks;
 	w->limits = o->limits;
+	w->upstreams = o->upstreams;
+	w->pool = o->pool;
+	w->listings = o->listings;
+	w->listing_cache = o->listing_cache;
 	w->snapshot = pb_snapshot_ref(o->snapshot);
 	w->evict = o->evict;
 	w->owner = o->owner;

@@ -129,11 +129,20 @@ finish_listeners(struct pb_config *config, const struct pb_config_sink *sink)
 	return PB_OK;
 }
 
+/* A limit that is given elsewhere, or none (0), is lowered, never raised. */
+static void
+apply_limit(const struct pb_config *config, struct pb_route_config *route,
+    const char *name, unsigned limit, unsigned *value)
+{
+	if (limit > 0 && (*value == 0 || *value > limit) &&
+	    !pb_config_route_sets(config, route, name))
+		*value = limit;
+}
+
 static void
 apply_preset(const struct pb_config *config, struct pb_route_config *route)
 {
 	const struct pb_preset *p = route->preset;
-	unsigned most = route->max_connections_per_user;
 	char why[PB_URL_REASON_SIZE];
 
 	if (p == NULL)
@@ -147,10 +156,10 @@ apply_preset(const struct pb_config *config, struct pb_route_config *route)
 	if (p->login_lacks_domain &&
 	    !pb_config_route_sets(config, route, "strip-domain"))
 		route->strip_domain = true;
-	if (p->max_connections_per_user > 0 &&
-	    (most == 0 || most > p->max_connections_per_user) &&
-	    !pb_config_route_sets(config, route, "max-connections-per-user"))
-		route->max_connections_per_user = p->max_connections_per_user;
+	apply_limit(config, route, "max-connections-per-user",
+	    p->max_connections_per_user, &route->max_connections_per_user);
+	apply_limit(config, route, "max-upstream-connections",
+	    p->max_upstream_connections, &route->max_upstream_connections);
 }
 
 /* Without a section its URL is its name, however that is written here. */

@@ -256,6 +256,29 @@ static const struct pb_option rows[] = {
 	    .fallback = "0", .min = 0, .max = 10000,
 	    .reason = "one user has not so many devices; 0 is no limit",
 	    .help = "sessions at a time of one user; 0 is no limit" },
+	{ .name = "max-upstream-connections", .type = PB_OPTION_NUMBER,
+	    ROUTE(max_upstream_connections), .argument = "N",
+	    .fallback = "10", .min = 0, .max = 10000,
+	    .reason = "one user has not so many devices; 0 is no limit",
+	    .help = "connections at a time to the IMAP server for one user, "
+		"kept ones included; more wait; 0 is no limit" },
+	/*
+	 * RFC 3501, section 5.4: a server may log out who is silent for 30
+	 * minutes, and some think it is 25.
+	 */
+	{ .name = "upstream-keep", .type = PB_OPTION_NUMBER,
+	    ROUTE(upstream_keep), .argument = "SECONDS",
+	    .fallback = "120", .min = 0, .max = 1500,
+	    .reason = "IMAP servers log out who is silent for longer",
+	    .help = "keep a connection to the IMAP server so long for the "
+		"user's next session; 0 is not at all" },
+	{ .name = "max-kept-connections", .type = PB_OPTION_NUMBER,
+	    GLOBAL(max_kept_connections), .argument = "N",
+	    .fallback = "1000", .min = 0, .max = 20000,
+	    .reason = "each takes a descriptor here and a process at many "
+		"servers",
+	    .help = "connections to IMAP servers that wait for a session, of "
+		"all users together" },
 	{ .name = "max-unauthenticated", .type = PB_OPTION_NUMBER,
 	    GLOBAL(max_unauthenticated), .argument = "N",
 	    .fallback = "5000", .min = 1, .max = 1000000,
@@ -266,6 +289,17 @@ static const struct pb_option rows[] = {
 	    .fallback = "64", .min = 0, .max = 65536,
 	    .reason = "each download uses 2 MB of it at most",
 	    .help = "megabytes for messages fetched before clients ask; 0: none" },
+	{ .name = "state-directory", .type = PB_OPTION_FILE,
+	    GLOBAL(state_directory), .argument = "DIRECTORY",
+	    .help = "remember here what mailboxes held, so that the first "
+		"polls after a restart are as fast as later ones; may be lost "
+		"at any time" },
+	{ .name = "listing-memory", .type = PB_OPTION_NUMBER,
+	    GLOBAL(listing_memory), .argument = "MEGABYTES",
+	    .fallback = "64", .min = 0, .max = 65536,
+	    .reason = "8 octets a message: 64 GB are eight billion messages",
+	    .help = "memory for what mailboxes held, so that a poll asks only "
+		"what is new; 0 remembers nothing" },
 	{ .name = "workers", .type = PB_OPTION_NUMBER, GLOBAL(workers),
 	    .argument = "N", .fallback = "0", .min = 0, .max = 256,
 	    .reason = "each is a thread, and more than cores gain nothing",

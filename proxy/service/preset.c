@@ -6,12 +6,14 @@
  */
 static const struct pb_preset rows[] = {
 	{ .name = "gmail", .url = "imaps://imap.gmail.com",
-	    .max_connections_per_user = 15,
+	    .max_connections_per_user = 15, .max_upstream_connections = 10,
+	    .keeps_one = true,
 	    .note = "users need an app password (with 2-step verification) or "
 		"a client that can OAuth; whether deleting removes or "
 		"archives is a setting of each account" },
 	{ .name = "google-workspace", .url = "imaps://imap.gmail.com",
-	    .max_connections_per_user = 15,
+	    .max_connections_per_user = 15, .max_upstream_connections = 10,
+	    .keeps_one = true,
 	    .note = "an administrator must switch IMAP on; users need an app "
 		"password (with 2-step verification) or a client that can "
 		"OAuth" },

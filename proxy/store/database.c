@@ -11,9 +11,6 @@
 #define APPLICATION_ID 0x706f7062
 #define SCHEMA 1
 
-/* Longer than any transaction of ours; a login cannot wait longer, either. */
-#define BUSY_MILLISECONDS 5000
-
 static const char schema[] =
     "CREATE TABLE account ("
     " id INTEGER PRIMARY KEY,"
@@ -78,33 +75,6 @@ static const char *const statements[] = {
 _Static_assert(sizeof(statements) / sizeof(statements[0]) == PB_SQL_COUNT,
     "a row for every statement");
 
-static bool
-is_damaged(struct pb_accounts *a)
-{
-	int code = sqlite3_errcode(a->db);
-
-	return code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
-}
-
-static const char *
-hint(struct pb_accounts *a)
-{
-	switch (sqlite3_errcode(a->db)) {
-	case SQLITE_CORRUPT:
-	case SQLITE_NOTADB:
-		return ": put a copy of it in its place";
-	case SQLITE_CANTOPEN:
-	case SQLITE_READONLY:
-	case SQLITE_PERM:
-		return ": popbridge must be able to write to it, and to its "
-		    "folder";
-	case SQLITE_BUSY:
-		return ": another program holds it";
-	default:
-		return "";
-	}
-}
-
 static enum pb_status
 failed(struct pb_accounts *a, struct pb_error *err)
 {
@@ -114,7 +84,7 @@ failed(struct pb_accounts *a, struct pb_error *err)
 		return PB_ENOMEM;
 	}
 	pb_error_set(err, PB_ERROR_TEMPORARY, PB_SCOPE_ACCOUNT,
-	    "%s: %s%s", a->file, sqlite3_errmsg(a->db), hint(a));
+	    "%s: %s%s", a->file, sqlite3_errmsg(a->db), pb_db_hint(a->db));
 	return PB_EIO;
 }
 
@@ -124,36 +94,6 @@ pb_db_use(struct pb_accounts *a, enum pb_sql which)
 	sqlite3_reset(a->statement[which]);
 	sqlite3_clear_bindings(a->statement[which]);
 	return a->statement[which];
-}
-
-void
-pb_db_bind_text(sqlite3_stmt *s, int at, struct pb_slice text)
-{
-	pb_check(sqlite3_bind_text(s, at, text.data, (int)text.len,
-	    SQLITE_STATIC) == SQLITE_OK);
-}
-
-void
-pb_db_bind_blob(sqlite3_stmt *s, int at, const void *data, size_t len)
-{
-	pb_check(sqlite3_bind_blob(s, at, data, (int)len, SQLITE_STATIC) ==
-	    SQLITE_OK);
-}
-
-void
-pb_db_bind_number(sqlite3_stmt *s, int at, int64_t number)
-{
-	pb_check(sqlite3_bind_int64(s, at, number) == SQLITE_OK);
-}
-
-struct pb_slice
-pb_db_column(sqlite3_stmt *s, int at)
-{
-	const char *data = sqlite3_column_blob(s, at);
-
-	if (data == NULL)
-		return pb_slice("", 0);
-	return pb_slice(data, (size_t)sqlite3_column_bytes(s, at));
 }
 
 enum pb_status
@@ -177,14 +117,6 @@ pb_db_run(struct pb_accounts *a, sqlite3_stmt *s, struct pb_error *err)
 
 	pb_check(st != PB_OK);
 	return st == PB_EOF ? PB_OK : st;
-}
-
-void
-pb_db_leave(sqlite3_stmt *s)
-{
-	/* Its result is that of the last step, which has been seen. */
-	(void)sqlite3_reset(s);
-	(void)sqlite3_clear_bindings(s);
 }
 
 enum pb_status
@@ -224,16 +156,7 @@ static enum pb_status
 ask_number(struct pb_accounts *a, const char *sql, int64_t *number,
     struct pb_error *err)
 {
-	sqlite3_stmt *s = NULL;
-	enum pb_status st = PB_OK;
-
-	if (sqlite3_prepare_v2(a->db, sql, -1, &s, NULL) != SQLITE_OK ||
-	    sqlite3_step(s) != SQLITE_ROW)
-		st = failed(a, err);
-	else
-		*number = sqlite3_column_int64(s, 0);
-	sqlite3_finalize(s);
-	return st;
+	return pb_db_ask_number(a->db, sql, number) ? PB_OK : failed(a, err);
 }
 
 /* PB_OK: it is ours; PB_EOF: it is empty. */
@@ -252,7 +175,7 @@ recognise(struct pb_accounts *a, struct pb_error *err)
 	if (st == PB_OK)
 		st = ask_number(a, "PRAGMA user_version", &version, err);
 	if (st != PB_OK)
-		return is_damaged(a) ? PB_EINVAL : st;
+		return pb_db_is_damaged(a->db) ? PB_EINVAL : st;
 	if (id == 0 && tables == 0 && version == 0)
 		return PB_EOF;
 	if (id == APPLICATION_ID && version == SCHEMA)
@@ -353,11 +276,8 @@ pb_db_open(struct pb_accounts *a, struct pb_error *err)
 
 	if (st != PB_OK)
 		return st;
-	if (sqlite3_open_v2(a->file, &a->db, SQLITE_OPEN_READWRITE |
-	    SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+	if (!pb_db_connect(a->file, &a->db))
 		return failed(a, err);
-	(void)sqlite3_busy_timeout(a->db, BUSY_MILLISECONDS);
-	(void)sqlite3_db_config(a->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	st = recognise(a, err);
 	if (st != PB_OK && st != PB_EOF)
 		return st;

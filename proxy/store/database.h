@@ -2,7 +2,6 @@
 #define PB_STORE_DATABASE_H
 
 #include <pthread.h>
-#include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -10,6 +9,7 @@
 #include "popbridge/store/accounts.h"
 #include "popbridge/store/keyring.h"
 #include "popbridge/store/proof.h"
+#include "sqlite.h"
 
 /*
  * The SQLite file: schema, statements, transactions.  One connection, one
@@ -77,12 +77,6 @@ void pb_db_close(struct pb_accounts *a);
 
 /* A statement, ready for values to be bound. */
 sqlite3_stmt *pb_db_use(struct pb_accounts *a, enum pb_sql which);
-/* What is bound is borrowed until the statement has no more rows, or _leave. */
-void pb_db_bind_text(sqlite3_stmt *s, int at, struct pb_slice text);
-void pb_db_bind_blob(sqlite3_stmt *s, int at, const void *data, size_t len);
-void pb_db_bind_number(sqlite3_stmt *s, int at, int64_t number);
-/* "" for NULL; valid until the statement goes on. */
-struct pb_slice pb_db_column(sqlite3_stmt *s, int at);
 
 /*
  * The next row.  PB_OK, PB_EOF (there is none), PB_EIO (PB_ERROR_TEMPORARY),
@@ -93,8 +87,6 @@ enum pb_status pb_db_step(struct pb_accounts *a, sqlite3_stmt *s,
 /* Run one that has no rows.  PB_OK, PB_EIO, PB_ENOMEM. */
 enum pb_status pb_db_run(struct pb_accounts *a, sqlite3_stmt *s,
 			 struct pb_error *err) PB_MUST_CHECK;
-/* To be said of one that was left in the middle of its rows. */
-void pb_db_leave(sqlite3_stmt *s);
 
 /* A transaction: begun as `how`; its end commits if so far all is PB_OK. */
 enum pb_status pb_db_begin(struct pb_accounts *a, enum pb_sql how,

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "fuzz.h"
+#include "popbridge/base/check.h"
 #include "support/edge.h"
 
 /*
@@ -24,6 +25,23 @@
 
 static const struct pb_sasl_keys keys = { .iterations = 4096,
 	.salt = "salt", .salt_len = 4 };
+
+/* As in the transcripts: two messages, UIDs 7 and 9. */
+static struct pb_listing *
+known(void)
+{
+	struct pb_listing *l = pb_listing_new(2);
+
+	l->uidvalidity = 1700000000;
+	l->uidnext = 10;
+	l->modseq = 5;
+	l->uids[0] = 7;
+	l->sizes[0] = 120;
+	l->uids[1] = 9;
+	l->sizes[1] = 200;
+	pb_check(pb_listing_seal(l) == PB_OK);
+	return l;
+}
 
 static struct pb_slice
 take_octets(struct pb_slice *in)
@@ -105,6 +123,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		e.who_waits = e.door.apop = e.door.xclient = true;
 		e.door.mechanisms = pb_sasl_names(
 		    PB_SASL_SET(PB_SASL_MECHANISMS) - 1, names);
+	}
+	if ((data[0] & 128) != 0) {
+		e.readahead.max = 4 * 1024 * 1024;
+		e.known = known();
 	}
 	pb_slice_skip(&in, 1);
 	pbt_edge_start(&e);

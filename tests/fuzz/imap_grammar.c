@@ -3,6 +3,7 @@
 
 #include "fuzz.h"
 #include "popbridge/base/check.h"
+#include "popbridge/imap/message_line.h"
 #include "popbridge/imap/gate.h"
 #include "popbridge/imap/grammar.h"
 
@@ -24,15 +25,33 @@ check_data(const struct pb_imap_data *data)
 	size_t i;
 
 	touch(data->body_text);
-	for (i = 0; i < data->n_uids; i++)
-		pb_check(data->uids[i] > 0);
+	touch(data->tag);
+	for (i = 0; i < data->n_ranges; i++) {
+		const struct pb_imap_range *range = &data->ranges[i];
+
+		pb_check(range->first > 0 && range->first <= range->last);
+		pb_check(i == 0 || range->first - 1 > range[-1].last);
+	}
 	if (data->type == PB_IMAP_DATA_FETCH ||
 	    data->type == PB_IMAP_DATA_EXPUNGE)
 		pb_check(data->number > 0);
 }
 
+/* What the short cut took, the long way must have taken, and as the same. */
+static void
+must_agree(const struct pb_imap_data *quick, const struct pb_imap_data *data)
+{
+	pb_check(quick->type == data->type);
+	pb_check(quick->number == data->number);
+	pb_check(quick->uid == data->uid);
+	pb_check(quick->has_size == data->has_size);
+	pb_check(quick->size == data->size);
+	pb_check(quick->body == data->body);
+}
+
 /*
- * One response through the gate and, when that lets it pass, the grammar.
+ * One response through the gate and, when that lets it pass, the grammar; and
+ * by the short cut, which must come to the same result where it comes to one.
  */
 int
 LLVMFuzzerTestOneInput(const uint8_t *octets, size_t size)
@@ -41,8 +60,11 @@ LLVMFuzzerTestOneInput(const uint8_t *octets, size_t size)
 	struct pb_imap_grammar *grammar;
 	struct pb_imap_gated line;
 	struct pb_imap_data data;
+	struct pb_imap_data quick;
+	bool is_quick = pb_imap_message_line(response, &quick);
 	enum pb_status st = pb_imap_gate(response, &line);
 
+	pb_check(!is_quick || (st == PB_OK && line.kind == PB_IMAP_DATA));
 	pb_check(st == PB_OK || st == PB_EINVAL || st == PB_EPROTO);
 	if (st != PB_OK)
 		return 0;
@@ -57,6 +79,9 @@ LLVMFuzzerTestOneInput(const uint8_t *octets, size_t size)
 	pb_check(st == PB_OK || st == PB_EPROTO);
 	if (st == PB_OK)
 		check_data(&data);
+	pb_check(!is_quick || st == PB_OK);
+	if (is_quick)
+		must_agree(&quick, &data);
 	pb_imap_grammar_free(&grammar);
 	return 0;
 }

@@ -1018,6 +1018,25 @@ def test_check_warns_of_secrets_that_everybody_can_read(binary, config,
             assert (file + place in done.stderr) == warned
 
 
+def test_check_judges_the_state_directory(binary, config, tmp_path):
+    state = tmp_path / "state"
+    file = config('upstream = "imaps://imap.example.com"\n'
+                  'state-directory = "%s"\n' % state)
+    bad = run(binary, "check", "-c", file)
+    assert bad.returncode == 78 and "no errors" not in bad.stdout
+    assert file + ":2: error: state-directory: %s: there is no such " \
+        "directory" % state in bad.stderr
+    state.write_text("")
+    bad = run(binary, "check", "-c", file)
+    assert bad.returncode == 78 and "it is no directory" in bad.stderr
+    state.unlink()
+    state.mkdir()
+    good = run(binary, "check", "-c", file)
+    assert good.returncode == 0 and not good.stderr
+    # It is looked at, and left as it is.
+    assert not list(state.iterdir())
+
+
 def test_an_option_of_sections_is_not_one_of_the_command_line(binary):
     done = run(binary, "serve", "--allow", "::/0")
     assert done.returncode == 64

@@ -247,6 +247,26 @@ mechanisms(struct player *p, const char *list)
 	p->edge.door.mechanisms = p->mechanisms;
 }
 
+/* UIDVALIDITY/UIDNEXT/MODSEQ and then /UID=SIZE for each message. */
+static void
+knows(struct player *p, const char *text)
+{
+	struct pb_listing *l = pb_listing_new(16);
+	char *at;
+
+	l->count = 0;
+	l->uidvalidity = (uint32_t)strtoul(text, &at, 10);
+	l->uidnext = (uint32_t)strtoul(at + 1, &at, 10);
+	l->modseq = strtoull(at + 1, &at, 10);
+	while (*at == '/' && l->count < 16) {
+		l->uids[l->count] = (uint32_t)strtoul(at + 1, &at, 10);
+		l->sizes[l->count++] = (uint32_t)strtoul(at + 1, &at, 10);
+	}
+	if (*at != '\0' || pb_listing_seal(l) != PB_OK)
+		failed(p, "what it knows is no listing");
+	p->edge.known = l;
+}
+
 static void
 option(struct player *p, const char *word)
 {
@@ -276,6 +296,10 @@ option(struct player *p, const char *word)
 		o->mark_seen = true;
 	else if (strncmp(word, "mailbox=", 8) == 0)
 		snprintf(p->mailbox, sizeof(p->mailbox), "%s", word + 8);
+	else if (strncmp(word, "readahead=", 10) == 0)
+		p->edge.readahead.max = strtoul(word + 10, NULL, 10);
+	else if (strncmp(word, "knows=", 6) == 0)
+		knows(p, word + 6);
 	else if (strncmp(word, "upstream=", 9) == 0)
 		o->upstream_ms = duration(p, word + 9);
 	else if (strncmp(word, "connect=", 8) == 0)
@@ -331,6 +355,11 @@ observe(struct player *p, const char *event)
 {
 	if (strcmp(event, "upstream dropped") == 0)
 		dropped(p);
+	else if (strncmp(event, "knows ", 6) == 0 &&
+	    strtoul(event + 6, NULL, 10) != p->edge.remembered)
+		failed(p, "it has not learnt so often what the mailbox holds");
+	else if (strncmp(event, "knows ", 6) == 0)
+		return true;
 	else if (strncmp(event, "ends ", 5) == 0)
 		ends(p, event + 5);
 	else
@@ -610,6 +639,9 @@ options_of(struct pb_slice event)
 		set |= 8 | 16;
 	if (memmem(event.data, event.len, "hold", 4) != NULL)
 		set |= 32;
+	if (memmem(event.data, event.len, "readahead=", 10) != NULL ||
+	    memmem(event.data, event.len, "knows=", 6) != NULL)
+		set |= (char)128;
 	if (memmem(event.data, event.len, " who", 4) != NULL ||
 	    memmem(event.data, event.len, "xclient", 7) != NULL)
 		set |= 64;

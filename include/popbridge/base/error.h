@@ -1,6 +1,8 @@
 #ifndef PB_BASE_ERROR_H
 #define PB_BASE_ERROR_H
 
+#include <stdbool.h>
+
 #include "popbridge/base/slice.h"
 #include "popbridge/base/status.h"
 
@@ -32,6 +34,8 @@ enum pb_error_scope {
 struct pb_error {
 	enum pb_error_kind kind;
 	enum pb_error_scope scope;
+	/* The peer asks for less: of all who use this account, for a while. */
+	bool throttled;
 	/*
 	 * For the log, which makes it printable.  May quote the peer, so it
 	 * is never sent to a client.
@@ -39,7 +43,7 @@ struct pb_error {
 	char text[256];
 };
 
-/* Fill *err; a text that does not fit is cut. */
+/* Fill *err, not throttled; a text that does not fit is cut. */
 void pb_error_set(struct pb_error *err, enum pb_error_kind kind,
 		  enum pb_error_scope scope, const char *fmt, ...)
     PB_PRINTF(4, 5);

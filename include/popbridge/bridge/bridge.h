@@ -7,7 +7,9 @@
 #include "popbridge/base/buffer.h"
 #include "popbridge/base/error.h"
 #include "popbridge/base/slice.h"
+#include "popbridge/bridge/census.h"
 #include "popbridge/bridge/commit.h"
+#include "popbridge/bridge/listing.h"
 #include "popbridge/bridge/maildrop.h"
 #include "popbridge/bridge/readahead.h"
 #include "popbridge/imap/client.h"
@@ -42,14 +44,18 @@
 /* A time stamp of APOP (RFC 1939, section 7), "<...>" and NUL. */
 #define PB_BRIDGE_STAMP_SIZE 96
 
-/* Listings that fail because the mailbox changed meanwhile. */
-#define PB_BRIDGE_LISTINGS_MAX 3
+/*
+ * A connection that waited may have died unseen: so long for its first answer,
+ * then a new one is asked for.
+ */
+#define PB_BRIDGE_RESUMED_MS 5000
 
 /* How a user's sessions are served; those of one route have the same. */
 struct pb_bridge_options {
 	const char *mailbox;
 	bool mark_seen;		/* \Seen at QUIT on what was retrieved */
 	bool lock;		/* ask for the maildrop before it is opened */
+	bool keep_upstream;	/* PARK_UPSTREAM, where the connection is fit */
 	struct pb_budget *readahead; /* borrowed; NULL: nothing is read ahead */
 	uint64_t idle_ms;	/* autologout (RFC 1939, section 3) */
 	uint64_t upstream_ms;	/* for each answer of the server */
@@ -125,12 +131,15 @@ enum pb_bridge_action {
 	PB_BRIDGE_INTRODUCE,	/* XCLIENT has said an address; then _introduced */
 	PB_BRIDGE_FIND_KEYS,	/* SCRAM's, of _claim's user; then _keys, */
 	PB_BRIDGE_IDENTIFY,	/* _claim; then _identified, or _unknown */
-	PB_BRIDGE_CONNECT,	/* then _connected or _upstream_lost */
+	/* Then _connected, _resumed (unless _wants_fresh), or _upstream_lost. */
+	PB_BRIDGE_CONNECT,
 	PB_BRIDGE_STARTTLS,	/* then _secured or _upstream_lost */
 	PB_BRIDGE_LOCK,		/* then _locked */
 	PB_BRIDGE_HOLD,		/* a password was wrong; then _hold */
 	PB_BRIDGE_CLIENT_TLS,	/* behind client_out; then _client_secured */
+	PB_BRIDGE_REMEMBER,	/* what the mailbox holds: _listing */
 	PB_BRIDGE_DROP_UPSTREAM, /* send what is in its out, then close it */
+	PB_BRIDGE_PARK_UPSTREAM, /* keep it for the user; else log out, drop */
 	PB_BRIDGE_END,		/* the last one */
 };
 
@@ -163,19 +172,23 @@ struct pb_bridge {
 	struct pb_bridge_identity identity;
 	char client_address[PB_POP3_ADDRESS_SIZE]; /* of XCLIENT */
 	unsigned client_port;		/* the same */
+	struct pb_listing *known;	/* shared; of the mailbox, or NULL */
+	struct pb_census *census;	/* own; while OPENING */
+	bool refuted;			/* what was known */
 	struct pb_maildrop maildrop;
 	struct pb_readahead readahead;
 	struct pb_commit commit;
-	unsigned listings;		/* attempts so far */
-	uint32_t exists;		/* what the server says now */
-	uint32_t exists_selected;	/* when the listing was asked for */
-	bool shifted;			/* a message vanished meanwhile */
 	bool list_uidl;			/* LISTING: UIDL, or LIST */
 	uint32_t list_next;
 	bool client_eof;
 	bool draining;
 	unsigned actions;		/* set of enum pb_bridge_action */
 	bool authenticated;		/* the server took a password */
+	bool resumed;			/* by _resumed; until the maildrop is open */
+	bool proven;			/* resumed, and it has answered */
+	bool fresh;			/* no resumed connection will do */
+	/* The server asked for less; for the edge, which clears it. */
+	bool throttled;
 	uint64_t login_until;		/* the time for that */
 	enum pb_pop3_reply held;	/* HOLDING: what is said then */
 	uint64_t hold_until;		/* HOLDING; UINT64_MAX: not known */
@@ -236,7 +249,20 @@ void pb_bridge_unknown(struct pb_bridge *b, const struct pb_error *why,
 		       uint64_t now);
 void pb_bridge_connected(struct pb_bridge *b, struct pb_imap_client *imap,
 			 uint64_t now);
+/*
+ * Instead of _connected: a connection on which the server has verified this
+ * very credential, READY, nothing under way.  When it fails before the client
+ * was told anything, CONNECT is asked for again, and _wants_fresh.
+ */
+void pb_bridge_resumed(struct pb_bridge *b, struct pb_imap_client *imap,
+		       uint64_t now);
+bool pb_bridge_wants_fresh(const struct pb_bridge *b);
 void pb_bridge_secured(struct pb_bridge *b, uint64_t now);
+/*
+ * What the mailbox held when somebody looked last, before the maildrop is
+ * opened: it saves asking for all of it.  A reference is taken.
+ */
+void pb_bridge_knows(struct pb_bridge *b, struct pb_listing *listing);
 /* The maildrop is this session's; or why not. */
 void pb_bridge_locked(struct pb_bridge *b, const struct pb_error *why,
 		      uint64_t now);
@@ -258,6 +284,10 @@ uint64_t pb_bridge_deadline(const struct pb_bridge *b);
 
 enum pb_bridge_action pb_bridge_next_action(struct pb_bridge *b);
 
+/* What REMEMBER is about; borrowed. */
+struct pb_listing *pb_bridge_listing(const struct pb_bridge *b);
+/* What was known was wrong, not only old. */
+bool pb_bridge_refutes(const struct pb_bridge *b);
 /* What IDENTIFY and FIND_KEYS are about. */
 struct pb_bridge_claim pb_bridge_claim(const struct pb_bridge *b);
 /* The certificate has said who it is; before _identified or _unknown. */

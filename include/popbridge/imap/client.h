@@ -87,7 +87,8 @@ enum pb_imap_event_type {
 	PB_IMAP_EVENT_BODY_DATA, /* data */
 	PB_IMAP_EVENT_BODY_END,	/* it is whole; uid */
 	PB_IMAP_EVENT_BODY_NIL,	/* instead of the three; uid */
-	PB_IMAP_EVENT_FOUND,	/* uids, n_uids of a SEARCH */
+	PB_IMAP_EVENT_FOUND,	/* id, ranges, n_ranges of a SEARCH */
+	PB_IMAP_EVENT_VANISHED,	/* ranges, n_ranges, earlier */
 	PB_IMAP_EVENT_DONE,	/* id, kind, condition; error unless OK */
 };
 
@@ -99,18 +100,20 @@ struct pb_imap_event {
 	bool has_size;
 	uint64_t size;
 	struct pb_slice data;	/* valid until the next call */
-	const uint32_t *uids;	/* valid until the next call */
-	size_t n_uids;
+	const struct pb_imap_range *ranges; /* as data; see imap/grammar.h */
+	size_t n_ranges;
+	bool earlier;		/* VANISHED (EARLIER): before the SELECT */
 	uint32_t id;
 	enum pb_imap_command_kind kind;
 	enum pb_imap_condition condition;
 	bool expunged;		/* of a BODIES: EXPUNGEISSUED (RFC 5530) */
-	struct pb_error error;
+	struct pb_error error;	/* last: its text is most of an event */
 };
 
 struct pb_imap_command {
 	uint32_t id;		/* its tag's number */
 	enum pb_imap_command_kind kind;
+	bool extended;		/* SELECT with a parameter (RFC 7162) */
 };
 
 /* How far a body that came inside a response has been told. */
@@ -136,7 +139,17 @@ struct pb_imap_client {
 	bool capabilities_known;
 	bool has_uidvalidity;
 	bool read_only;
+	bool throttled;			/* it said [THROTTLED], even with OK */
 	uint32_t uidvalidity;
+	/*
+	 * What it said last of the mailbox; 0: it does not say, or (modseq)
+	 * keeps none.
+	 */
+	uint32_t uidnext;
+	uint64_t modseq;		/* HIGHESTMODSEQ (RFC 7162) */
+	uint32_t exists;		/* EXISTS, as it said last; or 0 */
+	bool qresync;			/* ENABLE QRESYNC was sent */
+	bool qresync_refused;		/* it announces it and does not do it */
 	unsigned refused;		/* responses that did not parse */
 	unsigned dropped;		/* responses that the gate stopped */
 	enum pb_imap_auth auth;		/* as asked for */
@@ -202,11 +215,29 @@ bool pb_imap_client_is_busy(const struct pb_imap_client *c);
 /*
  * Commands, when READY and with room.  *id may be NULL.  PB_OK, or PB_EPROTO
  * when the client has failed now (no memory) or before.
+ *
+ * SELECT with `since`, when that has a modseq and the server can QRESYNC (RFC
+ * 7162): the server tells what has vanished since then by
+ * PB_IMAP_EVENT_VANISHED, earlier, before DONE, unless UIDVALIDITY is another;
+ * and from now on PB_IMAP_EVENT_VANISHED comes instead of EXPUNGE.  This takes
+ * room for two commands.
+ *
+ * A server may announce this and refuse it.  Then qresync_refused is set with
+ * DONE, and the next SELECT is a plain one.
  */
 enum pb_status pb_imap_client_select(struct pb_imap_client *c,
-				     const char *mailbox) PB_MUST_CHECK;
-/* UID and RFC822.SIZE of all messages. */
-enum pb_status pb_imap_client_sizes(struct pb_imap_client *c) PB_MUST_CHECK;
+				     const char *mailbox,
+				     const struct pb_imap_since *since)
+    PB_MUST_CHECK;
+/* What is known by `since` will be told by SELECT: see there. */
+bool pb_imap_client_can_resync(const struct pb_imap_client *c,
+			       const struct pb_imap_since *since);
+/*
+ * UID and RFC822.SIZE of the messages from UID `first` on.  Of the last message
+ * in any case: "*" names it, and a range may be written backwards.
+ */
+enum pb_status pb_imap_client_sizes(struct pb_imap_client *c,
+				    uint32_t first) PB_MUST_CHECK;
 /*
  * Whole messages, or the first `count` octets of each when that is not 0; no
  * more UIDs than pb_imap_set_take allows.  Several may be under way.  Which
@@ -234,8 +265,29 @@ enum pb_status pb_imap_client_uid_expunge(struct pb_imap_client *c,
 					  uint32_t *id) PB_MUST_CHECK;
 enum pb_status pb_imap_client_expunge(struct pb_imap_client *c,
 				      uint32_t *id) PB_MUST_CHECK;
+/*
+ * Each ends in one PB_IMAP_EVENT_FOUND, perhaps of nothing, and DONE.  A DONE
+ * without FOUND is no answer: what the server said was not understood.
+ */
+enum pb_status pb_imap_client_search_all(struct pb_imap_client *c,
+					 uint32_t *id) PB_MUST_CHECK;
 enum pb_status pb_imap_client_search_deleted(struct pb_imap_client *c,
 					     uint32_t *id) PB_MUST_CHECK;
+
+/*
+ * Whether nothing is under way, nothing waits to be sent, and the server's last
+ * octet that was taken ended a response: the connection can be taken up later
+ * from here, with SELECT as the first command.
+ */
+bool pb_imap_client_is_at_rest(const struct pb_imap_client *c);
+/*
+ * Move a client at rest, also to another loop, whose grammar and writer it
+ * uses from then on.  *from holds nothing any more, and needs no pb_imap_client_fini.
+ */
+void pb_imap_client_move(struct pb_imap_client *to,
+			 struct pb_imap_client *from,
+			 struct pb_imap_grammar *grammar,
+			 struct pb_imap_writer *writer);
 /* Say goodbye; what the server answers is of no interest. */
 void pb_imap_client_logout(struct pb_imap_client *c);
 

@@ -21,8 +21,10 @@
 
 /* A response with its kept literals; real ones are a few hundred octets. */
 #define PB_IMAP_RESPONSE_MAX (64 * 1024)
-/* While a SEARCH runs: 100,000 UIDs of ten digits on one line. */
+/* SEARCH, ESEARCH, VANISHED: 100,000 UIDs of ten digits on one line. */
 #define PB_IMAP_RESPONSE_SEARCH_MAX (1100 * 1024)
+/* The same of 2,000,000, in a mailbox that has as many messages. */
+#define PB_IMAP_RESPONSE_NAMES_MAX (22 * 1000 * 1024)
 
 enum pb_imap_frame_type {
 	PB_IMAP_FRAME_RESPONSE,	/* text: the whole response, no CR LF behind */

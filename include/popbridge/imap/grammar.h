@@ -7,11 +7,12 @@
 
 #include "popbridge/base/slice.h"
 #include "popbridge/base/status.h"
+#include "popbridge/imap/uid_set.h"
 
 /*
  * Untagged IMAP data (RFC 3501, section 7.2 to 7.4) as values of ours.
  *
- * The grammar is libetpan's, used without its I/O: it is shown one complete
+ * The grammar is libetpan's (but for sets of UIDs, imap/uid_set.h), used without its I/O: it is shown one complete
  * response that the gate (imap/gate.h) has admitted.  Nothing of libetpan's
  * appears outside of imap/.
  *
@@ -34,6 +35,8 @@ enum pb_imap_capability {
 	PB_IMAP_CAP_AUTH_LOGIN = 1 << 10,
 	PB_IMAP_CAP_AUTH_XOAUTH2 = 1 << 11,
 	PB_IMAP_CAP_AUTH_OAUTHBEARER = 1 << 12,
+	PB_IMAP_CAP_ESEARCH = 1 << 13,
+	PB_IMAP_CAP_QRESYNC = 1 << 14,
 };
 
 enum pb_imap_data_type {
@@ -41,7 +44,8 @@ enum pb_imap_data_type {
 	PB_IMAP_DATA_EXISTS,
 	PB_IMAP_DATA_EXPUNGE,
 	PB_IMAP_DATA_FETCH,
-	PB_IMAP_DATA_SEARCH,
+	PB_IMAP_DATA_SEARCH,	/* ESEARCH, too */
+	PB_IMAP_DATA_VANISHED,
 	PB_IMAP_DATA_OTHER,	/* well formed, and of no interest */
 };
 
@@ -62,9 +66,11 @@ struct pb_imap_data {
 	enum pb_imap_body body;
 	struct pb_slice body_text;
 	uint32_t body_origin;	/* BODY[]<origin> */
-	/* SEARCH */
-	const uint32_t *uids;
-	size_t n_uids;
+	/* SEARCH, VANISHED: ascending, and no two could be one */
+	const struct pb_imap_range *ranges;
+	size_t n_ranges;
+	struct pb_slice tag;	/* ESEARCH: in the response; else empty */
+	bool earlier;		/* VANISHED: before the mailbox was selected */
 };
 
 struct pb_imap_grammar;

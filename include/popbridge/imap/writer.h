@@ -105,14 +105,33 @@ enum pb_status pb_imap_write_dismissal(struct pb_buffer *out,
 				       enum pb_imap_sasl mechanism)
     PB_MUST_CHECK;
 
+/* With `condstore` the server is to say HIGHESTMODSEQ (RFC 7162). */
 enum pb_status pb_imap_write_select(struct pb_imap_writer *w,
 				    struct pb_buffer *out, const char *tag,
-				    const char *mailbox) PB_MUST_CHECK;
+				    const char *mailbox,
+				    bool condstore) PB_MUST_CHECK;
 
-/* UID FETCH 1:* (UID RFC822.SIZE) */
+/* What is known of a mailbox (RFC 7162). */
+struct pb_imap_since {
+	uint32_t uidvalidity;
+	uint64_t modseq;	/* 0: nothing */
+};
+
+/* ENABLE QRESYNC, without which SELECT (QRESYNC ...) is an error. */
+enum pb_status pb_imap_write_enable_qresync(struct pb_buffer *out,
+					    const char *tag) PB_MUST_CHECK;
+/* SELECT mailbox (QRESYNC (uidvalidity modseq)) */
+enum pb_status pb_imap_write_resync(struct pb_imap_writer *w,
+				    struct pb_buffer *out, const char *tag,
+				    const char *mailbox,
+				    const struct pb_imap_since *since)
+    PB_MUST_CHECK;
+
+/* UID FETCH first:* (UID RFC822.SIZE) */
 enum pb_status pb_imap_write_fetch_sizes(struct pb_imap_writer *w,
 					 struct pb_buffer *out,
-					 const char *tag) PB_MUST_CHECK;
+					 const char *tag,
+					 uint32_t first) PB_MUST_CHECK;
 /*
  * UID FETCH set (UID BODY.PEEK[]), or with count > 0 (UID BODY.PEEK[]<0.count>).
  */
@@ -139,9 +158,13 @@ enum pb_status pb_imap_write_uid_expunge(struct pb_imap_writer *w,
 					 struct pb_buffer *out,
 					 const char *tag, const uint32_t *uids,
 					 size_t n) PB_MUST_CHECK;
-/* UID SEARCH DELETED */
-enum pb_status pb_imap_write_search_deleted(struct pb_imap_writer *w,
-					    struct pb_buffer *out,
-					    const char *tag) PB_MUST_CHECK;
+
+enum pb_imap_search { PB_IMAP_SEARCH_ALL, PB_IMAP_SEARCH_DELETED };
+
+/* UID SEARCH what, or UID SEARCH RETURN (ALL) what (RFC 4731). */
+enum pb_status pb_imap_write_search(struct pb_imap_writer *w,
+				    struct pb_buffer *out, const char *tag,
+				    enum pb_imap_search what,
+				    bool extended) PB_MUST_CHECK;
 
 #endif

@@ -107,6 +107,22 @@ void pb_stream_finish(struct pb_stream *s);
 
 void pb_stream_close(struct pb_stream *s);
 
+/*
+ * Take the connection out of the stream, and so out of its loop; the stream is
+ * closed, with all that closing means.  *fd, a socket that does not block, and
+ * *tls, NULL in the clear, are the caller's.  False, and nothing has changed:
+ * it is not OPEN, octets wait to be taken or to be sent, the peer sends no
+ * more, or there is no descriptor.
+ */
+bool pb_stream_detach(struct pb_stream *s, int *fd,
+		      struct pb_tls **tls) PB_MUST_CHECK;
+/*
+ * The reverse, for a stream that was given its handle.  PB_OK, PB_EIO; both are
+ * the stream's in any case.
+ */
+enum pb_status pb_stream_attach(struct pb_stream *s, int fd,
+				struct pb_tls *tls) PB_MUST_CHECK;
+
 /* "192.0.2.1:1234" or "[2001:db8::1]:1234"; `out` has 64 octets. */
 void pb_stream_peer(const struct pb_stream *s, char out[64]);
 

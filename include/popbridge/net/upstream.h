@@ -6,6 +6,7 @@
 
 #include "popbridge/base/error.h"
 #include "popbridge/imap/client.h"
+#include "popbridge/net/pool.h"
 #include "popbridge/net/stream.h"
 #include "popbridge/net/tls.h"
 #include "popbridge/service/url.h"
@@ -62,5 +63,22 @@ struct pb_stream *pb_upstream_stream(struct pb_upstream *u);
 void pb_upstream_starttls(struct pb_upstream *u);
 
 void pb_upstream_leave(struct pb_upstream *u);
+
+/*
+ * Instead of leaving: take the connection, logged in, out of its loop into
+ * *connection, from where pb_upstream_resume takes it into another; the owner's
+ * interest ends.  What else *connection says, who parks it fills in.  False,
+ * and nothing has changed: it is not fit for that.
+ */
+bool pb_upstream_park(struct pb_upstream *u,
+		      struct pb_pool_connection *connection) PB_MUST_CHECK;
+/*
+ * The reverse: OPEN at once; `ready` as above.  NULL: that failed, and
+ * *connection still is the caller's, or has no descriptor any more.
+ */
+struct pb_upstream *pb_upstream_resume(const struct pb_upstream_loop *loop,
+				       struct pb_pool_connection *connection,
+				       void (*ready)(void *owner),
+				       void *owner);
 
 #endif

@@ -5,11 +5,14 @@
 #include <uv.h>
 
 #include "popbridge/base/status.h"
+#include "popbridge/net/pool.h"
 #include "popbridge/net/session.h"
 #include "popbridge/net/snapshot.h"
 #include "popbridge/net/upstream.h"
 #include "popbridge/service/limits.h"
+#include "popbridge/service/listings.h"
 #include "popbridge/service/locks.h"
+#include "popbridge/store/listing_cache.h"
 
 /*
  * One thread with one loop: its listening sockets, and the sessions that they
@@ -25,6 +28,10 @@ struct pb_worker_options {
 	unsigned index;
 	struct pb_locks *locks;		/* borrowed; outlives the worker */
 	struct pb_limits *limits;	/* the same */
+	struct pb_upstreams *upstreams;	/* the same */
+	struct pb_pool *pool;		/* the same */
+	struct pb_listings *listings;	/* the same */
+	struct pb_listing_cache *listing_cache;	/* the same; or NULL */
 	struct pb_snapshot *snapshot;	/* a reference is taken */
 	/*
 	 * Bound, in the order of the configuration's listeners, of which every
@@ -64,6 +71,10 @@ const struct pb_upstream_loop *pb_worker_loop(struct pb_worker *w);
 struct pb_snapshot *pb_worker_snapshot(struct pb_worker *w);
 struct pb_locks *pb_worker_locks(struct pb_worker *w);
 struct pb_limits *pb_worker_limits(struct pb_worker *w);
+struct pb_upstreams *pb_worker_upstreams(struct pb_worker *w);
+struct pb_pool *pb_worker_pool(struct pb_worker *w);
+struct pb_listings *pb_worker_listings(struct pb_worker *w);
+struct pb_listing_cache *pb_worker_listing_cache(struct pb_worker *w);
 void pb_worker_ask_evict(struct pb_worker *w, uint64_t session_id);
 uint64_t pb_worker_new_session_id(struct pb_worker *w);
 void pb_worker_session_gone(struct pb_worker *w,

@@ -98,6 +98,8 @@ struct pb_route_config {
 	enum pb_lock_mode lock;
 	enum pb_mark_seen mark_seen;
 	unsigned max_connections_per_user;	/* 0: no limit */
+	unsigned max_upstream_connections;	/* of one user; 0: no limit */
+	unsigned upstream_keep;			/* seconds; 0: not at all */
 	unsigned line;			/* of the section; 0: none */
 	struct pb_route_map *priv_map;	/* own; what match_file says */
 	unsigned priv_line[PB_CONFIG_OPTIONS_MAX];
@@ -118,6 +120,7 @@ struct pb_config {
 	size_t n_routes;
 	const char *accounts;			/* NULL: none; so are these: */
 	const char *accounts_key;
+	const char *state_directory;
 	const char *ports_file;
 	enum pb_log_level log_level;
 	enum pb_log_format log_format;
@@ -130,7 +133,9 @@ struct pb_config {
 	unsigned max_connections;
 	unsigned max_connections_per_address;
 	unsigned max_unauthenticated;
+	unsigned max_kept_connections;
 	unsigned readahead_memory;	/* MB */
+	unsigned listing_memory;		/* in MB; 0: none */
 
 	/*
 	 * Holders: the process (the current snapshot, exchanged by a reload),

@@ -26,6 +26,10 @@ struct pb_preset {
 	/* connections of one user at a time that the provider allows; 0 where
 	 * it is not known, or the site's own choice */
 	unsigned max_connections_per_user;
+	/* what we take of them, so that his other clients find some */
+	unsigned max_upstream_connections;
+	/* they are few: of one user no more than one waits for a session */
+	bool keeps_one;
 	bool login_lacks_domain;	/* "user", not "user@example.com" */
 	const char *note;	/* a sentence for an administrator; NULL: none */
 };

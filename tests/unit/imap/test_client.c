@@ -472,6 +472,71 @@ refused_logins_mean_what_their_code_says(void **state)
 }
 
 static void
+a_server_that_asks_for_less_is_understood(void **state)
+{
+	static const struct {
+		const char *answer;
+		bool throttled;
+		enum pb_error_kind kind;
+	} rows[] = {
+		{ "A1 NO [THROTTLED] no", true, PB_ERROR_TEMPORARY },
+		{ "A1 NO [LIMIT] no", true, PB_ERROR_TEMPORARY },
+		{ "A1 NO [limit 5] no", true, PB_ERROR_TEMPORARY },
+		{ "A1 NO [OVERQUOTA] Account exceeded command or bandwidth "
+		  "limits.", true, PB_ERROR_TEMPORARY },
+		{ "A1 NO [ALERT] Too many simultaneous connections. (Failure)",
+		  true, PB_ERROR_TEMPORARY },
+		{ "A1 NO [UNAVAILABLE] Maximum number of connections from "
+		  "user+IP exceeded", true, PB_ERROR_TEMPORARY },
+		{ "A1 BAD User is authenticated but not connected.", true,
+		  PB_ERROR_TEMPORARY },
+		{ "A1 BAD Request is throttled. Suggested Backoff Time: "
+		  "299961 milliseconds", true, PB_ERROR_TEMPORARY },
+		{ "* BYE Session throttled", true, PB_ERROR_TEMPORARY },
+		{ "* BYE Connection closed. 14", true, PB_ERROR_TEMPORARY },
+		{ "* BYE [UNAVAILABLE] busy", false, PB_ERROR_TEMPORARY },
+		{ "* BYE Connection closed. 7", false, PB_ERROR_TEMPORARY },
+		{ "A1 NO [UNAVAILABLE] down", false, PB_ERROR_TEMPORARY },
+		{ "A1 NO wrong password", false, PB_ERROR_AUTH },
+		{ "A1 NO [AUTHENTICATIONFAILED] too many errors", false,
+		  PB_ERROR_AUTH },
+		{ "A1 NO [CONTACTADMIN] too many", false,
+		  PB_ERROR_PERMANENT },
+		{ "A1 NO too man", false, PB_ERROR_AUTH },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(rows); i++) {
+		struct fixture *f = start();
+		char line[200];
+
+		ROW(rows, i);
+		says(f, "* OK [CAPABILITY IMAP4rev1] hi\r\n");
+		snprintf(line, sizeof(line), "%s\r\n", rows[i].answer);
+		says(f, line);
+		must_fail(f, rows[i].kind);
+		assert_int_equal(f->client.error.throttled,
+		    rows[i].throttled);
+		finish(f);
+	}
+}
+
+static void
+an_ok_may_ask_for_less_too(void **state)
+{
+	struct fixture *f = start();
+
+	(void)state;
+	says(f, "* OK [CAPABILITY IMAP4rev1] hi\r\n");
+	assert_false(f->client.throttled);
+	says(f, "A1 OK [THROTTLED] in\r\n");
+	assert_int_equal(f->event.type, PB_IMAP_EVENT_READY);
+	assert_true(f->client.throttled);
+	finish(f);
+}
+
+static void
 bye_during_the_login_is_temporary(void **state)
 {
 	struct fixture *f = start();
@@ -595,7 +660,8 @@ select_learns_uidvalidity_and_rights(void **state)
 	struct fixture *f = start_ready();
 
 	(void)state;
-	assert_int_equal(pb_imap_client_select(&f->client, "INBOX"), PB_OK);
+	assert_int_equal(pb_imap_client_select(&f->client, "INBOX",
+	    NULL), PB_OK);
 	sends(f, "A2 SELECT INBOX\r\n");
 	assert_false(f->client.has_uidvalidity);
 	says(f, "* FLAGS (\\Seen)\r\n* 3 EXISTS\r\n* 0 RECENT\r\n"
@@ -605,7 +671,73 @@ select_learns_uidvalidity_and_rights(void **state)
 	must_be_done(f, PB_IMAP_OK, PB_ERROR_NONE);
 	assert_true(f->client.has_uidvalidity);
 	assert_int_equal(f->client.uidvalidity, 1700000000);
+	assert_int_equal(f->client.uidnext, 9);
+	assert_int_equal(f->client.modseq, 0);
 	assert_false(f->client.read_only);
+	finish(f);
+}
+
+static void
+what_a_mailbox_says_of_itself_is_bounded(void **state)
+{
+	static const struct {
+		const char *code;
+		uint32_t uidnext;
+		uint64_t modseq;
+	} rows[] = {
+		{ "UIDNEXT 1", 1, 0 },
+		{ "uidnext 4294967295", UINT32_MAX, 0 },
+		{ "UIDNEXT 0", 0, 0 },
+		{ "UIDNEXT 4294967296", 0, 0 },
+		{ "UIDNEXT -1", 0, 0 },
+		{ "UIDNEXT", 0, 0 },
+		{ "UIDNEXT x", 0, 0 },
+		{ "HIGHESTMODSEQ 1", 0, 1 },
+		{ "HIGHESTMODSEQ 9223372036854775807", 0, INT64_MAX },
+		{ "HIGHESTMODSEQ 0", 0, 0 },
+		{ "HIGHESTMODSEQ 9223372036854775808", 0, 0 },
+		{ "HIGHESTMODSEQ 18446744073709551617", 0, 0 },
+		{ "NOMODSEQ", 0, 0 },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(rows); i++) {
+		struct fixture *f = start_ready();
+		char line[100];
+
+		ROW(rows, i);
+		assert_int_equal(pb_imap_client_select(&f->client, "INBOX",
+		    NULL), PB_OK);
+		snprintf(line, sizeof(line), "* OK [%s] x\r\nA2 OK\r\n",
+		    rows[i].code);
+		says(f, line);
+		must_be_done(f, PB_IMAP_OK, PB_ERROR_NONE);
+		assert_int_equal(f->client.uidnext, rows[i].uidnext);
+		assert_int_equal(f->client.modseq, rows[i].modseq);
+		finish(f);
+	}
+}
+
+static void
+the_next_select_forgets_what_the_last_said(void **state)
+{
+	struct fixture *f = start_ready();
+
+	(void)state;
+	assert_int_equal(pb_imap_client_select(&f->client, "INBOX", NULL),
+	    PB_OK);
+	says(f, "* OK [UIDNEXT 9] x\r\n* OK [HIGHESTMODSEQ 5] x\r\n"
+	    "A2 OK\r\n");
+	assert_int_equal(f->client.uidnext, 9);
+	assert_int_equal(f->client.modseq, 5);
+	/* As UID EXPUNGE says it. */
+	says(f, "* OK [HIGHESTMODSEQ 7] x\r\n");
+	assert_int_equal(f->client.modseq, 7);
+	assert_int_equal(pb_imap_client_select(&f->client, "INBOX", NULL),
+	    PB_OK);
+	assert_int_equal(f->client.uidnext, 0);
+	assert_int_equal(f->client.modseq, 0);
 	finish(f);
 }
 
@@ -615,7 +747,8 @@ a_read_only_mailbox_is_noticed(void **state)
 	struct fixture *f = start_ready();
 
 	(void)state;
-	assert_int_equal(pb_imap_client_select(&f->client, "INBOX"), PB_OK);
+	assert_int_equal(pb_imap_client_select(&f->client, "INBOX",
+	    NULL), PB_OK);
 	says(f, "A2 OK [READ-ONLY] done\r\n");
 	assert_true(f->client.read_only);
 	finish(f);
@@ -627,7 +760,8 @@ a_change_of_uidvalidity_ends_the_connection(void **state)
 	struct fixture *f = start_ready();
 
 	(void)state;
-	assert_int_equal(pb_imap_client_select(&f->client, "INBOX"), PB_OK);
+	assert_int_equal(pb_imap_client_select(&f->client, "INBOX",
+	    NULL), PB_OK);
 	says(f, "* OK [UIDVALIDITY 5] x\r\nA2 OK\r\n");
 	says(f, "* OK [UIDVALIDITY 5] the same\r\n");
 	assert_int_equal(f->status, PB_AGAIN);
@@ -642,7 +776,7 @@ sizes_come_in_any_form(void **state)
 	struct fixture *f = start_ready();
 
 	(void)state;
-	assert_int_equal(pb_imap_client_sizes(&f->client), PB_OK);
+	assert_int_equal(pb_imap_client_sizes(&f->client, 1), PB_OK);
 	sends(f, "A2 UID FETCH 1:* (UID RFC822.SIZE)\r\n");
 	says(f, "* 3 FETCH (UID 7 RFC822.SIZE 120)\r\n");
 	assert_int_equal(f->event.type, PB_IMAP_EVENT_SIZE);
@@ -665,13 +799,29 @@ sizes_come_in_any_form(void **state)
 }
 
 static void
+sizes_may_be_asked_for_from_a_uid_on(void **state)
+{
+	struct fixture *f = start_ready();
+
+	(void)state;
+	assert_int_equal(pb_imap_client_sizes(&f->client, 8), PB_OK);
+	sends(f, "A2 UID FETCH 8:* (UID RFC822.SIZE)\r\n");
+	/* "*" is the last one, wherever it stands. */
+	says(f, "* 3 FETCH (UID 7 RFC822.SIZE 120)\r\n");
+	assert_int_equal(f->event.type, PB_IMAP_EVENT_SIZE);
+	assert_int_equal(f->event.uid, 7);
+	finish(f);
+}
+
+static void
 a_refusal_says_its_scope(void **state)
 {
 	const uint32_t uid = 7;
 	struct fixture *f = start_ready();
 
 	(void)state;
-	assert_int_equal(pb_imap_client_select(&f->client, "X"), PB_OK);
+	assert_int_equal(pb_imap_client_select(&f->client, "X",
+	    NULL), PB_OK);
 	says(f, "A2 NO [NONEXISTENT] no such mailbox\r\n");
 	must_be_done(f, PB_IMAP_NO, PB_ERROR_PERMANENT);
 	assert_int_equal(f->event.error.scope, PB_SCOPE_ACCOUNT);
@@ -939,7 +1089,8 @@ a_search_may_have_a_very_long_answer(void **state)
 	    PB_OK);
 	says(f, pb_buffer_slice(&line).data);
 	assert_int_equal(f->event.type, PB_IMAP_EVENT_FOUND);
-	assert_int_equal(f->event.n_uids, 90000);
+	assert_int_equal(f->event.n_ranges, 1);
+	assert_int_equal(f->event.ranges[0].last, 4294000000u + 89999);
 	says(f, "A2 OK\r\n");
 	/* And only while it runs. */
 	says(f, pb_buffer_slice(&line).data);
@@ -1040,15 +1191,20 @@ main(void)
 		cmocka_unit_test(a_server_without_imap4rev1_is_refused),
 		cmocka_unit_test(logindisabled_is_respected),
 		cmocka_unit_test(refused_logins_mean_what_their_code_says),
+		cmocka_unit_test(a_server_that_asks_for_less_is_understood),
+		cmocka_unit_test(an_ok_may_ask_for_less_too),
 		cmocka_unit_test(bye_during_the_login_is_temporary),
 		cmocka_unit_test(
 		    a_completion_of_no_command_breaks_the_protocol),
 		cmocka_unit_test(credentials_that_cannot_be_sent_are_refused),
 		cmocka_unit_test(an_identity_that_cannot_be_sent_is_refused),
 		cmocka_unit_test(select_learns_uidvalidity_and_rights),
+		cmocka_unit_test(what_a_mailbox_says_of_itself_is_bounded),
+		cmocka_unit_test(the_next_select_forgets_what_the_last_said),
 		cmocka_unit_test(a_read_only_mailbox_is_noticed),
 		cmocka_unit_test(a_change_of_uidvalidity_ends_the_connection),
 		cmocka_unit_test(sizes_come_in_any_form),
+		cmocka_unit_test(sizes_may_be_asked_for_from_a_uid_on),
 		cmocka_unit_test(a_refusal_says_its_scope),
 		cmocka_unit_test(a_whole_session_goes_on_under_all_splits),
 		cmocka_unit_test(the_uid_may_stand_behind_the_body),

@@ -66,7 +66,9 @@ capabilities_of_usual_servers_are_read(void **state)
 		  "THREAD=REFERENCES CONDSTORE QRESYNC PREVIEW=FUZZY",
 		    PB_IMAP_CAP_IMAP4REV1 | PB_IMAP_CAP_SASL_IR |
 		    PB_IMAP_CAP_ID | PB_IMAP_CAP_UIDPLUS |
-		    PB_IMAP_CAP_LITERAL_PLUS },
+		    PB_IMAP_CAP_LITERAL_PLUS | PB_IMAP_CAP_QRESYNC },
+		{ "* CAPABILITY IMAP4rev1 ESEARCH ESORT QRESYNCH",
+		    PB_IMAP_CAP_IMAP4REV1 | PB_IMAP_CAP_ESEARCH },
 		/* Gmail */
 		{ "* CAPABILITY IMAP4rev1 UNSELECT IDLE NAMESPACE QUOTA ID "
 		  "XLIST CHILDREN X-GM-EXT-1 XYZZY SASL-IR AUTH=XOAUTH2 "
@@ -129,16 +131,18 @@ search_returns_its_numbers(void **state)
 	    OCTETS("* SEARCH 2 84 4294967295"));
 
 	assert_int_equal(data.type, PB_IMAP_DATA_SEARCH);
-	assert_int_equal(data.n_uids, 3);
-	assert_int_equal(data.uids[0], 2);
-	assert_int_equal(data.uids[1], 84);
-	assert_int_equal(data.uids[2], UINT32_MAX);
+	assert_int_equal(data.n_ranges, 3);
+	assert_int_equal(data.ranges[0].first, 2);
+	assert_int_equal(data.ranges[1].first, 84);
+	assert_int_equal(data.ranges[1].last, 84);
+	assert_int_equal(data.ranges[2].last, UINT32_MAX);
+	assert_int_equal(data.tag.len, 0);
 	data = good(state, OCTETS("* SEARCH"));
 	assert_int_equal(data.type, PB_IMAP_DATA_SEARCH);
-	assert_int_equal(data.n_uids, 0);
+	assert_int_equal(data.n_ranges, 0);
 	data = good(state, OCTETS("* SEARCH "));
 	assert_int_equal(data.type, PB_IMAP_DATA_SEARCH);
-	assert_int_equal(data.n_uids, 0);
+	assert_int_equal(data.n_ranges, 0);
 }
 
 static void
@@ -263,8 +267,8 @@ nothing_is_left_of_the_response_before(void **state)
 	assert_int_equal(data.body_text.len, 0);
 	good(state, OCTETS("* SEARCH 1 2 3"));
 	data = good(state, OCTETS("* SEARCH"));
-	assert_int_equal(data.n_uids, 0);
-	assert_null(data.uids);
+	assert_int_equal(data.n_ranges, 0);
+	assert_null(data.ranges);
 }
 
 static void
@@ -276,7 +280,7 @@ no_memory_for_a_search_is_said(void **state)
 	assert_int_equal(pb_imap_grammar_parse(*state,
 	    OCTETS("* SEARCH 1 2 3"), &data), PB_ENOMEM);
 	pb_mem_fail_from(0);
-	assert_int_equal(good(state, OCTETS("* SEARCH 4")).uids[0], 4);
+	assert_int_equal(good(state, OCTETS("* SEARCH 4")).ranges[0].first, 4);
 }
 
 static void

@@ -78,12 +78,33 @@ select_names_the_mailbox(void **state)
 {
 	struct fixture *f = *state;
 
-	MUST_BE(f, pb_imap_write_select(f->writer, &f->out, "A1", "INBOX"),
+	MUST_BE(f, pb_imap_write_select(f->writer, &f->out, "A1", "INBOX",
+	    false),
 	    "A1 SELECT INBOX\r\n");
-	MUST_BE(f, pb_imap_write_select(f->writer, &f->out, "A1", "Old Mail"),
+	MUST_BE(f, pb_imap_write_select(f->writer, &f->out, "A1", "Old Mail",
+	    false),
 	    "A1 SELECT \"Old Mail\"\r\n");
-	MUST_BE(f, pb_imap_write_select(f->writer, &f->out, "A1", "a\"b\\c"),
+	MUST_BE(f, pb_imap_write_select(f->writer, &f->out, "A1", "a\"b\\c",
+	    false),
 	    "A1 SELECT \"a\\\"b\\\\c\"\r\n");
+}
+
+static void
+select_asks_what_has_changed(void **state)
+{
+	static const struct pb_imap_since least = { 1, 1 };
+	static const struct pb_imap_since most = { UINT32_MAX, INT64_MAX };
+	struct fixture *f = *state;
+
+	MUST_BE(f, pb_imap_write_select(f->writer, &f->out, "A1", "INBOX",
+	    true), "A1 SELECT INBOX (CONDSTORE)\r\n");
+	MUST_BE(f, pb_imap_write_enable_qresync(&f->out, "A1"),
+	    "A1 ENABLE QRESYNC\r\n");
+	MUST_BE(f, pb_imap_write_resync(f->writer, &f->out, "A1", "INBOX",
+	    &least), "A1 SELECT INBOX (QRESYNC (1 1))\r\n");
+	MUST_BE(f, pb_imap_write_resync(f->writer, &f->out, "A1", "Old \"Mail",
+	    &most), "A1 SELECT \"Old \\\"Mail\" (QRESYNC (4294967295 "
+	    "9223372036854775807))\r\n");
 }
 
 static void
@@ -92,8 +113,10 @@ fetches_ask_by_uid_and_do_not_set_seen(void **state)
 	static const uint32_t uids[] = { 7, 8, 9, 11, 4294967295u };
 	struct fixture *f = *state;
 
-	MUST_BE(f, pb_imap_write_fetch_sizes(f->writer, &f->out, "A1"),
+	MUST_BE(f, pb_imap_write_fetch_sizes(f->writer, &f->out, "A1", 1),
 	    "A1 UID FETCH 1:* (UID RFC822.SIZE)\r\n");
+	MUST_BE(f, pb_imap_write_fetch_sizes(f->writer, &f->out, "A1",
+	    4294967295u), "A1 UID FETCH 4294967295:* (UID RFC822.SIZE)\r\n");
 	MUST_BE(f, pb_imap_write_fetch_bodies(f->writer, &f->out, "A1", uids,
 	    1, 0), "A1 UID FETCH 7 (UID BODY.PEEK[])\r\n");
 	MUST_BE(f, pb_imap_write_fetch_bodies(f->writer, &f->out, "A1", uids,
@@ -130,8 +153,15 @@ expunge_and_search_go_by_uid(void **state)
 
 	MUST_BE(f, pb_imap_write_uid_expunge(f->writer, &f->out, "A1", uids,
 	    3), "A1 UID EXPUNGE 1:2,4\r\n");
-	MUST_BE(f, pb_imap_write_search_deleted(f->writer, &f->out, "A1"),
-	    "A1 UID SEARCH DELETED\r\n");
+	MUST_BE(f, pb_imap_write_search(f->writer, &f->out, "A1",
+	    PB_IMAP_SEARCH_DELETED, false), "A1 UID SEARCH DELETED\r\n");
+	MUST_BE(f, pb_imap_write_search(f->writer, &f->out, "A1",
+	    PB_IMAP_SEARCH_ALL, false), "A1 UID SEARCH ALL\r\n");
+	MUST_BE(f, pb_imap_write_search(f->writer, &f->out, "A1",
+	    PB_IMAP_SEARCH_DELETED, true),
+	    "A1 UID SEARCH RETURN (ALL) DELETED\r\n");
+	MUST_BE(f, pb_imap_write_search(f->writer, &f->out, "A1",
+	    PB_IMAP_SEARCH_ALL, true), "A1 UID SEARCH RETURN (ALL) ALL\r\n");
 }
 
 static void
@@ -468,6 +498,7 @@ sets_name_exactly_the_uids_given(void **state)
 static void
 a_command_that_does_not_fit_leaves_nothing(void **state)
 {
+	static const struct pb_imap_since since = { 7, 5 };
 	static const uint32_t uids[] = { 1, 3 };
 	struct fixture *f = *state;
 	struct pb_buffer out;
@@ -497,15 +528,25 @@ a_command_that_does_not_fit_leaves_nothing(void **state)
 	    &c));
 	MUST_NOT_FIT(pb_imap_write_message(&out, &c));
 	MUST_NOT_FIT(pb_imap_write_message(&out, &token));
-	MUST_NOT_FIT(pb_imap_write_select(f->writer, &out, "A1", "INBOX"));
-	MUST_NOT_FIT(pb_imap_write_fetch_sizes(f->writer, &out, "A1"));
+	MUST_NOT_FIT(pb_imap_write_select(f->writer, &out, "A1", "INBOX",
+	    false));
+	MUST_NOT_FIT(pb_imap_write_fetch_sizes(f->writer, &out, "A1", 1));
 	MUST_NOT_FIT(pb_imap_write_fetch_bodies(f->writer, &out, "A1",
 	    uids, 2, 0));
 	MUST_NOT_FIT(pb_imap_write_store(f->writer, &out, "A1", uids, 2, true,
 	    PB_IMAP_FLAG_SEEN));
 	MUST_NOT_FIT(pb_imap_write_uid_expunge(f->writer, &out, "A1", uids,
 	    2));
-	MUST_NOT_FIT(pb_imap_write_search_deleted(f->writer, &out, "A1"));
+	MUST_NOT_FIT(pb_imap_write_search(f->writer, &out, "A1",
+	    PB_IMAP_SEARCH_ALL, false));
+	MUST_NOT_FIT(pb_imap_write_search(f->writer, &out, "A1",
+	    PB_IMAP_SEARCH_ALL, true));
+	MUST_NOT_FIT(pb_imap_write_enable_qresync(&out, "A1"));
+	MUST_NOT_FIT(pb_imap_write_resync(f->writer, &out, "A1", "INBOX",
+	    &since));
+	out.max = 4 + strlen("A1 SELECT INBOX\r\n");
+	MUST_NOT_FIT(pb_imap_write_resync(f->writer, &out, "A1", "INBOX",
+	    &since));
 #undef MUST_NOT_FIT
 	pb_buffer_fini(&out);
 	/* And the next one is whole. */
@@ -528,7 +569,7 @@ write_all(struct fixture *f, struct pb_buffer *out)
 		st = pb_imap_write_store(f->writer, out, "A1", uids, 2, true,
 		    PB_IMAP_FLAG_SEEN);
 	if (st == PB_OK)
-		st = pb_imap_write_fetch_sizes(f->writer, out, "A1");
+		st = pb_imap_write_fetch_sizes(f->writer, out, "A1", 1);
 	return st;
 }
 
@@ -572,6 +613,7 @@ main(void)
 		TEST(simple_commands_are_one_word),
 		TEST(id_says_who_we_are),
 		TEST(select_names_the_mailbox),
+		TEST(select_asks_what_has_changed),
 		TEST(fetches_ask_by_uid_and_do_not_set_seen),
 		TEST(stores_are_silent_and_name_one_flag),
 		TEST(expunge_and_search_go_by_uid),

@@ -26,6 +26,8 @@ nothing_at_all_gives_the_defaults(void **state)
 	assert_int_equal(c->log_level, PB_LOG_INFO);
 	assert_int_equal(c->log_format, PB_LOG_FORMAT_TEXT);
 	assert_int_equal(c->workers, 0);
+	assert_int_equal(c->listing_memory, 64);
+	assert_null(c->state_directory);
 	assert_int_equal(c->idle_timeout, 600);
 	assert_int_equal(c->drain_timeout, 30);
 	assert_int_equal(c->login_timeout, 180);
@@ -92,6 +94,9 @@ a_file_can_set_every_option(void **state)
 	    "max-connections = 3001\n"
 	    "max-connections-per-address = 21\n"
 	    "max-unauthenticated = 301\n"
+	    "max-kept-connections = 7\n"
+	    "max-upstream-connections = 4\n"
+	    "upstream-keep = 1500\n"
 	    "readahead-memory = 5\n"
 	    "max-connections-per-user = 11\n"
 	    "tls-profile = modern\n"
@@ -110,7 +115,9 @@ a_file_can_set_every_option(void **state)
 	    "login-windows-domain = yes\n"
 	    "strip-domain = yes\n"
 	    "add-domain = \"example.org\"\n"
-	    "mailbox = \"Archive/2024\"\n";
+	    "mailbox = \"Archive/2024\"\n"
+	    "listing-memory = 65\n"
+	    "state-directory = \"/state\"\n";
 	struct world *w = *state;
 	const struct pb_config *c;
 	const struct pb_route_config *r;
@@ -145,6 +152,9 @@ a_file_can_set_every_option(void **state)
 	assert_int_equal(c->max_unauthenticated, 301);
 	assert_int_equal(c->readahead_memory, 5);
 	assert_int_equal(r->max_connections_per_user, 11);
+	assert_int_equal(c->max_kept_connections, 7);
+	assert_int_equal(r->max_upstream_connections, 4);
+	assert_int_equal(r->upstream_keep, 1500);
 	assert_int_equal(c->listener[0].tls_profile, PB_TLS_PROFILE_MODERN);
 	assert_string_equal(c->listener[0].client_ca, "/ca");
 	assert_int_equal(c->listener[0].mechanisms, 1 << 6 | 1 << 0);
@@ -153,6 +163,8 @@ a_file_can_set_every_option(void **state)
 	assert_int_equal(r->upstream_tls_profile, PB_TLS_PROFILE_LEGACY);
 	assert_int_equal(r->upstream_auth, PB_UPSTREAM_AUTH_OAUTHBEARER);
 	assert_int_equal(r->identity, PB_IDENTITY_ACCOUNTS);
+	assert_int_equal(c->listing_memory, 65);
+	assert_string_equal(c->state_directory, "/state");
 	assert_string_equal(c->accounts, "/accounts");
 	assert_string_equal(c->accounts_key, "/accounts.key");
 	assert_string_equal(r->master_user, "popbridge");

@@ -150,7 +150,8 @@ the_options_are_those_that_were_promised(void **state)
 		"accounts", "accounts-key", "master-user",
 		"master-password-file", "mailbox", "login-separators",
 		"login-windows-domain", "strip-domain", "add-domain",
-		"max-connections-per-user" };
+		"max-connections-per-user", "state-directory",
+		"listing-memory" };
 	size_t i;
 
 	(void)state;

@@ -159,6 +159,8 @@ a_route_can_set_every_option_of_its_own(void **state)
 	    "lock = takeover\n"
 	    "mark-seen = quit\n"
 	    "max-connections-per-user = 0\n"
+	    "max-upstream-connections = 99\n"
+	    "upstream-keep = 0\n"
 	    "}\n", w->map);
 	assert_loads(w, text);
 	r = &w->config->route[0];
@@ -182,11 +184,13 @@ a_route_can_set_every_option_of_its_own(void **state)
 	assert_int_equal(r->lock, PB_LOCK_TAKEOVER);
 	assert_int_equal(r->mark_seen, PB_MARK_SEEN_QUIT);
 	assert_int_equal(r->max_connections_per_user, 0);
+	assert_int_equal(r->max_upstream_connections, 99);
+	assert_int_equal(r->upstream_keep, 0);
 	rows = pb_options(&n);
 	for (i = 0; i < n; i++) {
 		if (rows[i].scopes & PB_OPTION_IN_ROUTE)
 			assert_in_range(line_of(pb_config_route_place(
-			    w->config, r, rows[i].name)), 2, 21);
+			    w->config, r, rows[i].name)), 2, 23);
 	}
 }
 
@@ -362,6 +366,8 @@ a_preset_fills_what_the_route_does_not_say(void **state)
 	assert_url(&r[0].upstream, "imaps://imap.gmail.com:993");
 	assert_int_equal(r[0].upstream_auth, PB_UPSTREAM_AUTH_LOGIN);
 	assert_int_equal(r[0].max_connections_per_user, 15);
+	assert_int_equal(r[0].max_upstream_connections, 10);
+	assert_int_equal(r[0].upstream_keep, 120);
 	assert_url(&r[1].upstream, "imaps://own:993");
 	assert_int_equal(r[1].max_connections_per_user, 40);
 	assert_url(&r[2].upstream, "imaps://outlook.office365.com:993");
@@ -377,6 +383,12 @@ a_preset_fills_what_the_route_does_not_say(void **state)
 	/* A preset's limit is for who sets none, and never raises one. */
 	assert_loads(w, "preset = gmail\n");
 	assert_int_equal(w->config->route[0].max_connections_per_user, 15);
+	assert_loads(w, "preset = gmail\nmax-upstream-connections = 3\n");
+	assert_int_equal(w->config->route[0].max_upstream_connections, 3);
+	assert_loads(w, "route a { preset = gmail }\n"
+	    "max-upstream-connections = 0\nupstream-keep = 5\n");
+	assert_int_equal(w->config->route[0].max_upstream_connections, 10);
+	assert_int_equal(w->config->route[0].upstream_keep, 5);
 	assert_loads(w, "preset = gmail\nmax-connections-per-user = 10\n");
 	assert_int_equal(w->config->route[0].max_connections_per_user, 10);
 }

@@ -38,7 +38,8 @@ static inline void
 folder_remove(struct folder *f)
 {
 	static const char *const names[] = { "accounts.db", "accounts.db-wal",
-		"accounts.db-shm", "accounts.key", "other.db" };
+		"accounts.db-shm", "accounts.key", "other.db",
+		"listings.db", "listings.db-wal", "listings.db-shm" };
 	char path[128];
 	size_t i;
 

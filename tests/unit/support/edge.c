@@ -164,6 +164,11 @@ do_action(struct pbt_edge *e, enum pb_bridge_action action)
 	case PB_BRIDGE_HOLD:
 		pb_bridge_hold(&e->bridge, e->hold_ms, e->now);
 		return;
+	case PB_BRIDGE_REMEMBER:
+		pb_listing_unref(&e->known);
+		e->known = pb_listing_ref(pb_bridge_listing(&e->bridge));
+		e->remembered++;
+		return;
 	case PB_BRIDGE_DROP_UPSTREAM:
 		flush_upstream(e);
 		e->drops += e->has_imap;
@@ -174,6 +179,10 @@ do_action(struct pbt_edge *e, enum pb_bridge_action action)
 		e->connect_asked = false;
 		e->starttls_asked = false;
 		e->lock_asked = false;
+		return;
+	case PB_BRIDGE_PARK_UPSTREAM:
+		pb_check(e->has_imap && e->imap.out.len == 0 && !e->parked);
+		e->parked = true;
 		return;
 	case PB_BRIDGE_END:
 		pb_check(!e->connect_asked);
@@ -241,6 +250,8 @@ pump(struct pbt_edge *e)
 void
 pbt_edge_start(struct pbt_edge *e)
 {
+	if (e->readahead.max > 0)
+		e->options.readahead = &e->readahead;
 	pb_bridge_init(&e->bridge, &e->options, "s1", "192.0.2.7", e->now);
 	pb_bridge_greet(&e->bridge, &e->door, e->now);
 	e->client_tls_asked = e->door.tls == PB_POP3_TLS_ACTIVE;
@@ -252,6 +263,8 @@ pbt_edge_fini(struct pbt_edge *e)
 {
 	forget_upstream(e);
 	pb_bridge_fini(&e->bridge);
+	pb_check(e->readahead.used == 0);
+	pb_listing_unref(&e->known);
 	pb_buffer_fini(&e->from_client);
 	pb_buffer_fini(&e->from_upstream);
 	pb_buffer_fini(&e->to_client);
@@ -331,7 +344,23 @@ pbt_edge_connected(struct pbt_edge *e)
 	e->connect_asked = false;
 	pb_imap_client_init(&e->imap, e->grammar, e->writer, e->upstream_tls);
 	e->has_imap = true;
+	if (e->known != NULL)
+		pb_bridge_knows(&e->bridge, e->known);
 	pb_bridge_connected(&e->bridge, &e->imap, e->now);
+	pump(e);
+}
+
+void
+pbt_edge_resumed(struct pbt_edge *e)
+{
+	pb_check(e->connect_asked && !pb_bridge_wants_fresh(&e->bridge));
+	e->connect_asked = false;
+	pb_imap_client_init(&e->imap, e->grammar, e->writer, e->upstream_tls);
+	e->imap.state = PB_IMAP_STATE_READY;
+	e->imap.capabilities = PB_IMAP_CAP_IMAP4REV1 | PB_IMAP_CAP_UIDPLUS;
+	e->imap.capabilities_known = true;
+	e->has_imap = true;
+	pb_bridge_resumed(&e->bridge, &e->imap, e->now);
 	pump(e);
 }
 

@@ -38,7 +38,12 @@ struct pbt_edge {
 	bool client_tls_asked;
 	bool lock_asked;
 	uint64_t hold_ms;		/* for each refused password */
+	bool parked;			/* its connection was worth keeping */
 	unsigned drops;			/* connections that it closed */
+	/* Shared, or NULL: it is told to the bridge, which may renew it. */
+	struct pb_listing *known;
+	struct pb_budget readahead;	/* with a max, it is the bridge's */
+	unsigned remembered;		/* listings that it was given */
 	bool ended;
 	uint64_t now;
 };
@@ -64,6 +69,8 @@ void pbt_edge_is_unknown(struct pbt_edge *e, enum pb_error_kind kind,
 void pbt_edge_keys(struct pbt_edge *e, const struct pb_sasl_keys *keys);
 void pbt_edge_introduced(struct pbt_edge *e, bool accepted);
 void pbt_edge_connected(struct pbt_edge *e);
+/* With a connection that is logged in already. */
+void pbt_edge_resumed(struct pbt_edge *e);
 void pbt_edge_refused(struct pbt_edge *e, enum pb_error_kind kind,
 		      const char *why);
 void pbt_edge_secured(struct pbt_edge *e);

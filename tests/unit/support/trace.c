@@ -220,11 +220,26 @@ say_body_end(struct client *c, struct pb_buffer *trace)
 }
 
 static void
+say_ranges(const struct pb_imap_event *e, struct pb_buffer *trace)
+{
+	size_t i;
+
+	for (i = 0; i < e->n_ranges; i++) {
+		const struct pb_imap_range *range = &e->ranges[i];
+
+		pbt_say(trace, " %" PRIu32, range->first);
+		if (range->last != range->first)
+			pbt_say(trace, ":%" PRIu32, range->last);
+	}
+	pbt_say(trace, "\n");
+}
+
+static void
 say_event(struct client *c, const struct pb_imap_event *e,
     struct pb_buffer *trace)
 {
+	static const struct pb_imap_since since = { 17, 5 };
 	enum pb_status st;
-	size_t i;
 
 	if (e->type != PB_IMAP_EVENT_BODY_DATA)
 		say_body_end(c, trace);
@@ -236,9 +251,9 @@ say_event(struct client *c, const struct pb_imap_event *e,
 		return;
 	case PB_IMAP_EVENT_READY:
 		pbt_say(trace, "ready\n");
-		st = pb_imap_client_select(&c->client, "INBOX");
+		st = pb_imap_client_select(&c->client, "INBOX", &since);
 		if (st == PB_OK)
-			st = pb_imap_client_sizes(&c->client);
+			st = pb_imap_client_sizes(&c->client, 1);
 		pb_check(st == PB_OK);
 		return;
 	case PB_IMAP_EVENT_EXISTS:
@@ -276,9 +291,11 @@ say_event(struct client *c, const struct pb_imap_event *e,
 		return;
 	case PB_IMAP_EVENT_FOUND:
 		pbt_say(trace, "found");
-		for (i = 0; i < e->n_uids; i++)
-			pbt_say(trace, " %" PRIu32, e->uids[i]);
-		pbt_say(trace, "\n");
+		say_ranges(e, trace);
+		return;
+	case PB_IMAP_EVENT_VANISHED:
+		pbt_say(trace, e->earlier ? "vanished earlier" : "vanished");
+		say_ranges(e, trace);
 		return;
 	case PB_IMAP_EVENT_DONE:
 		pbt_say(trace, "done %" PRIu32 " kind %d condition %d", e->id,

@@ -1,0 +1,90 @@
+#include "client_priv.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* The words behind CAPABILITY, wherever they stood. */
+static enum pb_status
+take_capabilities(struct pb_imap_client *c, struct pb_slice code)
+{
+	char text[4096];
+	struct pb_imap_gated line;
+	struct pb_imap_data data;
+	int len = snprintf(text, sizeof(text), "* %.*s", (int)code.len,
+	    code.data);
+
+	if ((size_t)len >= sizeof(text) || pb_imap_gate(pb_slice(text,
+	    (size_t)len), &line) != PB_OK || line.kind != PB_IMAP_DATA) {
+		c->dropped++;
+		return PB_OK;
+	}
+	switch (pb_imap_grammar_parse(c->grammar, pb_slice(text, (size_t)len),
+	    &data)) {
+	case PB_OK:
+		c->capabilities = data.capabilities;
+		c->capabilities_known = true;
+		return PB_OK;
+	case PB_ENOMEM:
+		return pb_imap_break_memory(c);
+	case PB_AGAIN:
+	case PB_EOF:
+	case PB_EPROTO:
+	case PB_ETOOBIG:
+	case PB_EINVAL:
+	case PB_EIO:
+		break;
+	}
+	c->refused++;
+	return PB_OK;
+}
+
+static enum pb_status
+take_uidvalidity(struct pb_imap_client *c, uint32_t uidvalidity)
+{
+	if (c->has_uidvalidity && c->uidvalidity != uidvalidity) {
+		pb_error_set(&c->error, PB_ERROR_TEMPORARY, PB_SCOPE_MAILDROP,
+		    "UIDVALIDITY changed from %" PRIu32 " to %" PRIu32
+		    " while the mailbox was open", c->uidvalidity,
+		    uidvalidity);
+		return pb_imap_break(c);
+	}
+	c->has_uidvalidity = true;
+	c->uidvalidity = uidvalidity;
+	return PB_OK;
+}
+
+/* 0 when it is no such number, as if nothing had been said. */
+static uint64_t
+number_of(struct pb_slice value, uint64_t max)
+{
+	uint64_t n;
+
+	return pb_slice_number(value, max, &n) == PB_OK ? n : 0;
+}
+
+enum pb_status
+pb_imap_take_code(struct pb_imap_client *c, struct pb_slice code)
+{
+	struct pb_slice value = code;
+	struct pb_slice name = pb_slice_word(&value);
+	uint64_t n;
+
+	if (code.len == 0)
+		return PB_OK;
+	if (pb_slice_is(name, "CAPABILITY"))
+		return take_capabilities(c, code);
+	if (pb_slice_is(name, "UIDVALIDITY") &&
+	    pb_slice_number(value, UINT32_MAX, &n) == PB_OK)
+		return take_uidvalidity(c, (uint32_t)n);
+	if (pb_slice_is(name, "READ-ONLY"))
+		c->read_only = true;
+	if (pb_slice_is(name, "THROTTLED"))
+		c->throttled = true;
+	if (pb_slice_is(name, "UIDNEXT"))
+		c->uidnext = (uint32_t)number_of(value, UINT32_MAX);
+	if (pb_slice_is(name, "HIGHESTMODSEQ"))
+		c->modseq = number_of(value, INT64_MAX);
+	if (pb_slice_is(name, "NOMODSEQ"))
+		c->modseq = 0;
+	return PB_OK;
+}

@@ -1,0 +1,97 @@
+#include "popbridge/net/recall.h"
+
+#include <string.h>
+
+#include "popbridge/base/mem.h"
+
+struct pb_recall {
+	uv_work_t work;
+	struct pb_listing_cache *cache;	/* borrowed */
+	char *key;			/* own */
+	size_t key_len;
+	struct pb_listing *listing;	/* shared */
+	bool done;
+	void (*ready)(void *owner);
+	void *owner;			/* borrowed; NULL once it has left */
+};
+
+static void
+release(struct pb_recall *r)
+{
+	pb_listing_unref(&r->listing);
+	pb_free(r->key);
+	pb_free(r);
+}
+
+static void
+on_thread(uv_work_t *work)
+{
+	struct pb_recall *r = work->data;
+
+	r->listing = pb_listing_cache_load(r->cache,
+	    pb_slice(r->key, r->key_len));
+}
+
+static void
+on_done(uv_work_t *work, int status)
+{
+	struct pb_recall *r = work->data;
+
+	(void)status;
+	r->done = true;
+	if (r->owner == NULL)
+		release(r);
+	else
+		r->ready(r->owner);
+}
+
+struct pb_recall *
+pb_recall_begin(uv_loop_t *loop, struct pb_listing_cache *cache,
+    struct pb_slice key, void (*ready)(void *owner), void *owner)
+{
+	struct pb_recall *r = pb_alloc(sizeof(*r));
+
+	if (r == NULL)
+		return NULL;
+	r->key = pb_alloc(key.len);
+	if (r->key != NULL) {
+		memcpy(r->key, key.data, key.len);
+		r->key_len = key.len;
+		r->cache = cache;
+		r->ready = ready;
+		r->owner = owner;
+		r->work.data = r;
+		if (uv_queue_work(loop, &r->work, on_thread, on_done) == 0)
+			return r;
+	}
+	release(r);
+	return NULL;
+}
+
+bool
+pb_recall_is_done(const struct pb_recall *r)
+{
+	return r->done;
+}
+
+struct pb_listing *
+pb_recall_listing(const struct pb_recall *r)
+{
+	return r->listing;
+}
+
+void
+pb_recall_leave(struct pb_recall **rp)
+{
+	struct pb_recall *r = *rp;
+
+	*rp = NULL;
+	if (r == NULL)
+		return;
+	r->owner = NULL;
+	if (r->done)
+		release(r);
+	else
+		/* Where it runs already, its callback comes all the same. */
+		(void)uv_cancel((uv_req_t *)&r->work);
+}

@@ -1,0 +1,148 @@
+#include "popbridge/store/listing_code.h"
+
+#include "popbridge/base/check.h"
+
+/* Octets of the longest number of 64 bits, and of 32. */
+#define NUMBER_MAX 10
+#define MESSAGE_MAX 10
+#define HEAD_MAX (4 * NUMBER_MAX)
+
+static char *
+put(char *at, uint64_t number)
+{
+	while (number >= 0x80) {
+		*at++ = (char)(number | 0x80);
+		number >>= 7;
+	}
+	*at++ = (char)number;
+	return at;
+}
+
+static char *
+put_head(char *at, const struct pb_listing *l)
+{
+	at = put(at, l->uidvalidity);
+	at = put(at, l->uidnext);
+	at = put(at, l->modseq);
+	return put(at, l->count);
+}
+
+/* So many messages at a time, that no more memory is asked for than needed. */
+#define PIECE 1024
+
+static enum pb_status
+put_piece(struct pb_buffer *out, const struct pb_listing *l, uint32_t from,
+    uint32_t to)
+{
+	uint32_t before = from > 0 ? l->uids[from - 1] : 0;
+	enum pb_status st;
+	char *room;
+	char *at;
+
+	st = pb_buffer_reserve(out, (size_t)(to - from) * MESSAGE_MAX, &room);
+	if (st != PB_OK)
+		return st;
+	at = room;
+	for (; from < to; from++) {
+		at = put(at, l->uids[from] - before - 1);
+		at = put(at, l->sizes[from]);
+		before = l->uids[from];
+	}
+	pb_buffer_commit(out, (size_t)(at - room));
+	return PB_OK;
+}
+
+enum pb_status
+pb_listing_encode(const struct pb_listing *l, struct pb_buffer *out)
+{
+	char head[HEAD_MAX];
+	enum pb_status st;
+	uint32_t from = 0;
+
+	pb_check(l->uidnext != 0 && l->count <= PB_LISTING_MAX);
+	st = pb_buffer_append(out, head, (size_t)(put_head(head, l) - head));
+	while (st == PB_OK && from < l->count) {
+		uint32_t to = l->count - from > PIECE ? from + PIECE
+						      : l->count;
+
+		st = put_piece(out, l, from, to);
+		from = to;
+	}
+	return st;
+}
+
+/* False: the octets end in it, it is over max, or longer than it need be. */
+static bool
+take(struct pb_slice *in, uint64_t max, uint64_t *number)
+{
+	uint64_t value = 0;
+	size_t n;
+
+	for (n = 0; n < in->len && n < NUMBER_MAX; n++) {
+		uint64_t octet = (unsigned char)in->data[n];
+		uint64_t bits = octet & 0x7f;
+		unsigned shift = 7 * (unsigned)n;
+
+		if (shift == 63 && bits > 1)
+			return false;
+		value |= bits << shift;
+		if ((octet & 0x80) != 0)
+			continue;
+		pb_slice_skip(in, n + 1);
+		*number = value;
+		return value <= max && (octet != 0 || n == 0);
+	}
+	return false;
+}
+
+static bool
+take_messages(struct pb_slice *in, struct pb_listing *l)
+{
+	uint64_t uid = 0;
+	uint32_t i;
+
+	for (i = 0; i < l->count; i++) {
+		uint64_t step = 0;
+		uint64_t size = 0;
+
+		if (!take(in, UINT32_MAX, &step) ||
+		    !take(in, UINT32_MAX, &size))
+			return false;
+		uid += step + 1;
+		if (uid > UINT32_MAX)
+			return false;
+		l->uids[i] = (uint32_t)uid;
+		l->sizes[i] = (uint32_t)size;
+	}
+	return in->len == 0;
+}
+
+enum pb_status
+pb_listing_decode(struct pb_slice in, struct pb_listing **listing)
+{
+	uint64_t uidvalidity = 0;
+	uint64_t uidnext = 0;
+	uint64_t modseq = 0;
+	uint64_t count = 0;
+	struct pb_listing *l;
+
+	*listing = NULL;
+	/* A message has two octets, so that few cannot ask for much memory. */
+	if (!take(&in, UINT32_MAX, &uidvalidity) ||
+	    !take(&in, UINT32_MAX, &uidnext) || uidnext == 0 ||
+	    !take(&in, UINT64_MAX, &modseq) ||
+	    !take(&in, PB_LISTING_MAX, &count) || count > in.len / 2)
+		return PB_EINVAL;
+	l = pb_listing_new((uint32_t)count);
+	if (l == NULL)
+		return PB_ENOMEM;
+	l->uidvalidity = (uint32_t)uidvalidity;
+	l->uidnext = (uint32_t)uidnext;
+	l->modseq = modseq;
+	if (take_messages(&in, l) && pb_listing_seal(l) == PB_OK) {
+		*listing = l;
+		return PB_OK;
+	}
+	pb_listing_unref(&l);
+	return PB_EINVAL;
+}
