@@ -63,6 +63,8 @@ discard(struct pb_readahead *ra, struct pb_readahead_body *body)
 		ra->current = NULL;
 	if (ra->arriving == body)
 		ra->arriving = NULL;
+	if (ra->due == body)
+		ra->due = body->next;
 	pb_free(body);
 }
 
@@ -318,30 +320,29 @@ find(const struct pb_readahead *ra, uint32_t msgno, bool is_top,
 
 /* It was guessed: those that the client has passed over are not wanted. */
 static void
-pass_over(struct pb_readahead *ra, uint32_t msgno)
+pass_over(struct pb_readahead *ra, const struct pb_readahead_body *asked)
 {
-	struct pb_readahead_body *body, *next;
+	struct pb_readahead_body *body = ra->bodies;
 
-	DL_FOREACH_SAFE(ra->bodies, body, next)
-	{
-		bool passed = ra->backwards ? body->r.msgno > msgno
-					    : body->r.msgno < msgno;
+	while (body != asked) {
+		struct pb_readahead_body *next = body->next;
 
-		if (passed && !body->unwanted)
+		if (!body->unwanted)
 			dismiss(ra, body);
+		body = next;
 	}
 }
 
 /* What does this command tell about the next one? */
 static void
 learn(struct pb_readahead *ra, const struct pb_maildrop *m, uint32_t msgno,
-    bool is_top, uint64_t lines, bool guessed)
+    bool is_top, uint64_t lines, const struct pb_readahead_body *guessed)
 {
 	bool same = is_top == ra->is_top && lines == ra->lines;
 	size_t window = 0;
 
-	if (guessed) {
-		pass_over(ra, msgno);
+	if (guessed != NULL) {
+		pass_over(ra, guessed);
 		ra->window = 2 * ra->window < PB_READAHEAD_MAX
 		    ? 2 * ra->window : PB_READAHEAD_MAX;
 		ra->msgno = msgno;
@@ -425,7 +426,7 @@ pb_readahead_ask(struct pb_readahead *ra, const struct pb_maildrop *m,
 		    "there is no connection to the mail server any more");
 		return PB_RETRIEVAL_FAILED;
 	}
-	learn(ra, m, msgno, is_top, lines, body != NULL);
+	learn(ra, m, msgno, is_top, lines, body);
 	if (body != NULL) {
 		ra->current = body;
 		verdict = deliver(ra, imap, out, err);
@@ -466,20 +467,40 @@ judge(struct pb_readahead *ra, struct pb_readahead_body *body,
 	return is_current ? verdict : PB_RETRIEVAL_GOES_ON;
 }
 
+static bool
+may_come(const struct pb_readahead_body *body, uint32_t uid)
+{
+	return body->state == ASKED && (uid == 0 || uid == body->r.uid);
+}
+
+/*
+ * Whose body is it?  Mostly the one behind the last that came.  Without a UID it
+ * is the next in order, and its end must prove it.
+ */
+static struct pb_readahead_body *
+next_to_come(struct pb_readahead *ra, uint32_t uid)
+{
+	struct pb_readahead_body *body = ra->due;
+
+	if (body == NULL || uid == 0 || !may_come(body, uid)) {
+		DL_FOREACH(ra->bodies, body)
+		{
+			if (may_come(body, uid))
+				break;
+		}
+	}
+	if (body != NULL)
+		ra->due = body->next;
+	return body;
+}
+
 static enum pb_retrieval_verdict
 begin(struct pb_readahead *ra, struct pb_imap_client *imap,
     const struct pb_imap_event *event, struct pb_buffer *out,
     struct pb_error *err)
 {
-	struct pb_readahead_body *body;
+	struct pb_readahead_body *body = next_to_come(ra, event->uid);
 
-	/* Without a UID it is the next in order; its end must prove it. */
-	DL_FOREACH(ra->bodies, body)
-	{
-		if (body->state == ASKED && (event->uid == 0 ||
-		    event->uid == body->r.uid))
-			break;
-	}
 	ra->arriving = body;
 	if (body == NULL) {
 		pb_imap_client_reject(imap,

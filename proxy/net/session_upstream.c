@@ -134,7 +134,7 @@ left_alone(struct pb_session *s, uint64_t until)
 
 	pb_error_set(&err, PB_ERROR_TEMPORARY, PB_SCOPE_ACCOUNT,
 	    "the mail server has asked for less of this user, and is not asked "
-	    "for another %" PRIu64 " s", ms / 1000 + 1);
+	    "for another %" PRIu64 " s", (ms + 999) / 1000);
 	fail(s, &err);
 }
 

@@ -19,6 +19,9 @@
 /* A shutdown does not wait longer for what is only a cache. */
 #define CLOSE_SECONDS 5
 
+/* To begin anew takes milliseconds. */
+#define LOCK_SECONDS 5
+
 #define TOTAL_MAX ((uint64_t)1 << 30)
 
 void
@@ -91,15 +94,22 @@ pb_listing_cache_judge(const char *directory, struct pb_error *err)
 	return PB_OK;
 }
 
-/* Two processes must not find it damaged, and make two, at one time. */
+/*
+ * Two processes must not find it damaged, and make two, at one time.  Whoever
+ * is slower than the limit hangs, and file systems that have no locks are for
+ * one process: it goes on without.
+ */
 static int
 lock_directory(const struct pb_listing_cache *c)
 {
+	const struct timespec pause = { .tv_nsec = 5000000 };
+	int64_t until = pb_listing_cache_seconds() + LOCK_SECONDS;
 	int fd = open(c->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	/* File systems that cannot do it are for one process, then. */
-	while (fd >= 0 && flock(fd, LOCK_EX) != 0 && errno == EINTR)
-		;
+	while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0 &&
+	    (errno == EWOULDBLOCK || errno == EINTR) &&
+	    pb_listing_cache_seconds() < until)
+		(void)nanosleep(&pause, NULL);
 	return fd;
 }
 
@@ -114,8 +124,12 @@ begin_anew(struct pb_listing_cache *c, const char *why, struct pb_error *err)
 	    "polls take longer", why);
 	pb_listing_cache_unlock(c);
 	st = pb_listing_file_remove(c->file, err);
-	return st == PB_OK ? pb_listing_file_make(&c->writer, c->file, err)
-			   : st;
+	if (st == PB_OK)
+		st = pb_listing_file_make(&c->writer, c->file, err);
+	pb_listing_cache_lock(c);
+	c->damaged = false;	/* it was said of the old one */
+	pb_listing_cache_unlock(c);
+	return st;
 }
 
 /* Readers that nobody uses would keep the old file on the disk. */
@@ -126,6 +140,26 @@ close_idle(struct pb_listing_cache *c)
 	while (c->n_idle > 0)
 		pb_listing_file_close(&c->idle[--c->n_idle]);
 	pb_listing_cache_unlock(c);
+}
+
+static enum pb_status
+open_writer(struct pb_listing_cache *c, bool anew, struct pb_error *err)
+{
+	enum pb_status st;
+
+	anew = anew && c->writer.db != NULL &&
+	    !pb_listing_file_has_moved(&c->writer);
+	close_idle(c);
+	pb_listing_file_close(&c->writer);
+	if (anew)
+		return begin_anew(c, "it is damaged", err);
+	st = pb_listing_file_make(&c->writer, c->file, err);
+	if (st == PB_EINVAL) {
+		struct pb_error why = *err;
+
+		st = begin_anew(c, why.text, err);
+	}
+	return st;
 }
 
 enum pb_status
@@ -141,19 +175,9 @@ pb_listing_cache_ready(struct pb_listing_cache *c, bool anew,
 		return st;
 	}
 	fd = lock_directory(c);
-	anew = anew && c->writer.db != NULL &&
-	    !pb_listing_file_has_moved(&c->writer);
-	close_idle(c);
-	pb_listing_file_close(&c->writer);
-	if (anew)
-		st = begin_anew(c, "it is damaged", err);
-	else
-		st = pb_listing_file_make(&c->writer, c->file, err);
-	if (st == PB_EINVAL && !anew) {
-		struct pb_error why = *err;
-
-		st = begin_anew(c, why.text, err);
-	}
+	pb_check(pthread_rwlock_wrlock(&c->file_lock) == 0);
+	st = open_writer(c, anew, err);
+	pb_check(pthread_rwlock_unlock(&c->file_lock) == 0);
 	if (fd >= 0)
 		close(fd);
 	return st;
@@ -178,25 +202,40 @@ release(struct pb_listing_cache *c)
 	pb_check(pthread_cond_destroy(&c->news) == 0);
 	pb_check(pthread_cond_destroy(&c->done) == 0);
 	pb_check(pthread_mutex_destroy(&c->lock) == 0);
+	pb_check(pthread_rwlock_destroy(&c->file_lock) == 0);
 	pb_free(c->directory);
 	pb_free(c->file);
 	pb_free(c);
+}
+
+static void
+init_locks(struct pb_listing_cache *c)
+{
+	pthread_condattr_t cond;
+	pthread_rwlockattr_t rwlock;
+
+	pb_check(pthread_condattr_init(&cond) == 0);
+	pb_check(pthread_condattr_setclock(&cond, CLOCK_MONOTONIC) == 0);
+	pb_check(pthread_cond_init(&c->news, &cond) == 0);
+	pb_check(pthread_condattr_destroy(&cond) == 0);
+	pb_check(pthread_cond_init(&c->done, NULL) == 0);
+	pb_check(pthread_mutex_init(&c->lock, NULL) == 0);
+	/* Else readers that never end would put a repair off for ever. */
+	pb_check(pthread_rwlockattr_init(&rwlock) == 0);
+	pb_check(pthread_rwlockattr_setkind_np(&rwlock,
+	    PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP) == 0);
+	pb_check(pthread_rwlock_init(&c->file_lock, &rwlock) == 0);
+	pb_check(pthread_rwlockattr_destroy(&rwlock) == 0);
 }
 
 static struct pb_listing_cache *
 allocate(const char *directory)
 {
 	struct pb_listing_cache *c = pb_alloc(sizeof(*c));
-	pthread_condattr_t attr;
 
 	if (c == NULL)
 		return NULL;
-	pb_check(pthread_condattr_init(&attr) == 0);
-	pb_check(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
-	pb_check(pthread_cond_init(&c->news, &attr) == 0);
-	pb_check(pthread_condattr_destroy(&attr) == 0);
-	pb_check(pthread_cond_init(&c->done, NULL) == 0);
-	pb_check(pthread_mutex_init(&c->lock, NULL) == 0);
+	init_locks(c);
 	c->max = TOTAL_MAX;
 	c->directory = join(directory, "");
 	c->file = join(directory, FILE_NAME);
@@ -314,22 +353,37 @@ look_at_failure(struct pb_listing_cache *c, enum pb_status st,
 	pb_listing_cache_unlock(c);
 }
 
+static enum pb_status
+find(struct pb_listing_cache *c, const struct pb_listing_id *id,
+    struct pb_listing_row *row, struct pb_error *err)
+{
+	struct pb_listing_file f;
+	enum pb_status st = take_reader(c, &f, err);
+
+	if (st != PB_OK)
+		return st;
+	st = pb_listing_file_find(&f, id, row, err);
+	/* What another process has removed says nothing any more. */
+	if (st != PB_OK && pb_listing_file_has_moved(&f))
+		st = PB_EOF;
+	give_back(c, &f);
+	return st;
+}
+
 static struct pb_listing *
 load(struct pb_listing_cache *c, const struct pb_listing_id *id)
 {
 	struct pb_listing_row row = { .listing = NULL };
-	struct pb_listing_file f;
 	struct pb_error err;
-	enum pb_status st = take_reader(c, &f, &err);
+	enum pb_status st;
 
-	if (st == PB_OK) {
-		st = pb_listing_file_find(&f, id, &row, &err);
-		give_back(c, &f);
-	}
+	pb_check(pthread_rwlock_rdlock(&c->file_lock) == 0);
+	st = find(c, id, &row, &err);
 	if (st == PB_OK)
 		look_at_row(c, id, &row);
 	else
 		look_at_failure(c, st, &err);
+	pb_check(pthread_rwlock_unlock(&c->file_lock) == 0);
 	return row.listing;
 }
 

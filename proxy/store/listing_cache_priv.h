@@ -49,6 +49,12 @@ struct pb_listing_cache {
 	char *file;
 	pthread_t thread;
 
+	/*
+	 * Held for reading while a reader is in the file, and for writing
+	 * while it is replaced: who opened the old file must not meet the new
+	 * one's log.  Taken before the next one.
+	 */
+	pthread_rwlock_t file_lock;
 	pthread_mutex_t lock;	/* guards what follows, to the next line */
 	pthread_cond_t news;	/* the thread has something to look at */
 	pthread_cond_t done;	/* it has written what it took */

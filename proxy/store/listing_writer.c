@@ -196,6 +196,11 @@ write_down(struct pb_listing_cache *c, bool damaged, struct pb_error *err)
 {
 	enum pb_status st = PB_OK;
 
+	if (is_late(c)) {
+		pb_error_set(err, PB_ERROR_TEMPORARY, PB_SCOPE_MAILDROP,
+		    "popbridge ends, and the disk took too long");
+		return PB_EIO;
+	}
 	if (damaged || c->writer.db == NULL ||
 	    pb_listing_file_has_moved(&c->writer))
 		st = pb_listing_cache_ready(c, damaged, err);

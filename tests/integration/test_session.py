@@ -889,6 +889,7 @@ def test_two_listeners_and_some_workers(workers, dovecot, start_bridge,
                                         account, connect):
     dovecot.deliver(account, sized(100))
     bridge = start_bridge(plain(dovecot), "--workers", workers,
+                          "--max-upstream-connections", "0",
                           listen=("pop3+plain://127.0.0.1:0",
                                   "pop3+plain://[::1]:0"))
     with open(bridge.ports_file) as f:

@@ -93,3 +93,55 @@ def test_loops_share_nothing_unguarded(dovecot, binary):
             imap.select(readonly=True)
             _, (found,) = imap.search(None, "DELETED")
             assert found == b""
+
+
+def poll(bridge, user):
+    """One mail program that looks for mail, and what it hears."""
+    with socket.create_connection((bridge.host, bridge.port), 60) as s:
+        stream = s.makefile("rb")
+        stream.readline()
+        s.sendall(b"USER %s\r\nPASS %s\r\nSTAT\r\nQUIT\r\n" % (
+            user.name.encode(), user.password.encode()))
+        return [stream.readline() for _ in range(5)]
+
+
+def test_a_storm_of_polls_shares_what_is_kept(dovecot, binary):
+    users = [dovecot.add_user("storm%d" % i, "secret") for i in range(5)]
+    for user in users:
+        dovecot.deliver(user, b"Subject: x\r\n\r\nx\r\n")
+    suppressions = os.path.join(os.path.dirname(__file__), "tsan.supp")
+    # Fewer may be kept, and fewer may be open, than would be.
+    bridge = proxy.Popbridge(
+        binary, "imaps://%s:%d" % (dovecot.address, dovecot.imaps_port),
+        "--upstream-ca", dovecot.ca, "--workers", "4",
+        "--max-kept-connections", "4", "--max-upstream-connections", "2",
+        "--upstream-keep", "1", "--log-level", "debug",
+        env={"TSAN_OPTIONS": "suppressions=" + suppressions})
+    wrong = []
+
+    def client(number):
+        for i in range(SESSIONS):
+            try:
+                heard = poll(bridge, users[(number + i) % len(users)])
+            except OSError as e:
+                wrong.append(e)
+                continue
+            if heard[2] != b"+OK 1 17\r\n":
+                wrong.append(heard)
+
+    threads = [threading.Thread(target=client, args=(i,))
+               for i in range(CLIENTS)]
+    for i, thread in enumerate(threads):
+        thread.start()
+        if i % 4 == 3:
+            bridge.process.send_signal(signal.SIGHUP)
+    for thread in threads:
+        thread.join()
+    status = bridge.stop()
+    log = bridge.log()
+    print(log[-20000:])
+    bridge.close()
+    assert not wrong
+    assert status == 0
+    assert "Sanitizer" not in log and "runtime error" not in log
+    assert "kept connection taken up" in log

@@ -46,6 +46,7 @@ struct pb_readahead {
 	struct pb_readahead_body *bodies; /* own; in the order asked for */
 	struct pb_readahead_body *current; /* the client waits; or NULL */
 	struct pb_readahead_body *arriving; /* between BEGIN and END */
+	struct pb_readahead_body *due;	/* behind the last that began; or NULL */
 	unsigned n;
 	size_t window;		/* octets to have ahead */
 	size_t held;		/* octets taken from the budget */

@@ -12,9 +12,9 @@
 /*
  * Untagged IMAP data (RFC 3501, section 7.2 to 7.4) as values of ours.
  *
- * The grammar is libetpan's (but for sets of UIDs, imap/uid_set.h), used without its I/O: it is shown one complete
- * response that the gate (imap/gate.h) has admitted.  Nothing of libetpan's
- * appears outside of imap/.
+ * The grammar is libetpan's (but for sets of UIDs, imap/uid_set.h), used
+ * without its I/O: it is shown one complete response that the gate
+ * (imap/gate.h) has admitted.  Nothing of libetpan's appears outside of imap/.
  *
  * One grammar serves all connections of one loop; it is scratch, so it is not
  * shared between threads.

@@ -48,8 +48,8 @@ enum pb_status pb_listing_cache_open(const char *directory,
 
 /*
  * Write what waits and let go; nulls *cache, and NULL is harmless.  No other
- * thread is in a call any more.  What is not written within ten seconds is
- * lost.
+ * thread is in a call any more.  What is not written within some ten seconds
+ * is lost.
  */
 void pb_listing_cache_close(struct pb_listing_cache **cache);
 

@@ -124,8 +124,8 @@ a_connection_that_has_died_is_replaced_unseen(void **state)
 	static const char *const deaths[] = { "", "* BYE too long idle\r\n",
 		"* BY", "A1 NO [UNAVAILABLE] backend down\r\n",
 		"A1 NO [AUTHORIZATIONFAILED] token expired\r\n", "HTTP/1.1\r\n",
-		"* 1 EXISTS\r\n* OK [UIDVALIDITY 17] v\r\nA1 OK in\r\n"
-		    "* 1 FETCH (UID 10 RFC822.SIZE 5)\r\n* BYE now\r\n" };
+		("* 1 EXISTS\r\n* OK [UIDVALIDITY 17] v\r\nA1 OK in\r\n"
+		    "* 1 FETCH (UID 10 RFC822.SIZE 5)\r\n* BYE now\r\n") };
 	struct pbt_edge e;
 	size_t i;
 

@@ -1,6 +1,7 @@
 #include "listing_fixture.h"
 
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -195,10 +196,24 @@ assert_ended_well(pid_t pid)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* Where no assertion may end a test of another process. */
+static struct pb_listing_cache *
+open_there(const struct folder *f)
+{
+	struct pb_listing_cache *c = NULL;
+	struct pb_error err;
+
+	if (pb_listing_cache_open(f->path, &c, &err) != PB_OK) {
+		print_error("%s\n", err.text);
+		_exit(3);
+	}
+	return c;
+}
+
 static void
 work_among_others(const struct folder *f, unsigned n)
 {
-	struct pb_listing_cache *c = open_cache(f);
+	struct pb_listing_cache *c = open_there(f);
 	uint32_t i;
 
 	for (i = 0; i < 300; i++) {
@@ -260,6 +275,64 @@ processes_that_find_it_damaged_begin_it_anew_together(void **state)
 }
 
 static void
+load_what_another_one_made(const struct folder *f, unsigned n)
+{
+	struct pb_listing_cache *c = open_there(f);
+	struct pb_listing *l = pb_listing_cache_load(c, KEY);
+
+	if (l == NULL || !is_listing(l, n, 10))
+		_exit(1);
+	pb_listing_unref(&l);
+	pb_listing_cache_close(&c);
+}
+
+/* How often a process has opened the folder; 0 when it ended. */
+static unsigned
+count_opened(pid_t pid, const struct folder *f)
+{
+	char link[64];
+	char to[128];
+	unsigned n = 0;
+	int fd;
+
+	for (fd = 0; fd < 64; fd++) {
+		ssize_t len;
+
+		snprintf(link, sizeof(link), "/proc/%d/fd/%d", (int)pid, fd);
+		len = readlink(link, to, sizeof(to));
+		n += len == (ssize_t)strlen(f->path) &&
+		    memcmp(to, f->path, (size_t)len) == 0;
+	}
+	return n;
+}
+
+static void
+a_process_waits_while_another_one_begins_it_anew(void **state)
+{
+	struct folder *f = *state;
+	struct pb_listing_cache *c = open_cache(f);
+	char good[128];
+	pid_t pid;
+	int fd;
+
+	save(c, KEY, 7, 10);
+	pb_listing_cache_close(&c);
+	snprintf(good, sizeof(good), "%s/other.db", f->path);
+	assert_int_equal(rename(f->file, good), 0);
+	write_file(f->file, OCTETS("damaged"), 0600);
+	fd = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	pid = in_another_process(load_what_another_one_made, f, 7);
+	/* One it has inherited, and one is what it waits for. */
+	while (count_opened(pid, f) == 1)
+		;
+	assert_int_equal(rename(good, f->file), 0);
+	assert_int_equal(flock(fd, LOCK_UN), 0);
+	close(fd);
+	assert_ended_well(pid);
+}
+
+static void
 who_may_not_write_there_is_told(void **state)
 {
 	struct folder *f = *state;
@@ -292,6 +365,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(processes_share_a_directory),
 		TEST(processes_that_find_it_damaged_begin_it_anew_together),
+		TEST(a_process_waits_while_another_one_begins_it_anew),
 		TEST(who_may_not_write_there_is_told),
 		TEST(a_full_disk_is_said_once_and_costs_the_saves_only),
 		TEST(a_disk_that_is_full_from_the_beginning_is_an_error),
