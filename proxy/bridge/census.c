@@ -158,6 +158,22 @@ is_dead(const struct pb_census *c, uint32_t i)
 	return i < c->n_marks && (c->dead[i / 8] >> (i % 8) & 1) != 0;
 }
 
+/* The last message that was listed is the last of those that are left. */
+static bool
+last_fits(const struct pb_census *c)
+{
+	uint32_t known = c->known->count;
+	uint32_t n = known + c->draft.count;
+	uint32_t i = n;
+
+	if (c->last_seq == 0)
+		return true;
+	while (i > 0 && is_dead(c, i - 1))
+		i--;
+	return i > 0 && c->last_seq == n - c->n_dead && c->last_uid ==
+	    (i > known ? c->draft.uids[i - 1 - known] : c->known->uids[i - 1]);
+}
+
 /* New messages that were there when SELECT was answered. */
 static uint32_t
 news_selected(const struct pb_census *c)
@@ -278,6 +294,9 @@ ask_alive(struct pb_census *c, struct pb_imap_client *imap,
 	for (i = 0; i < n; i++)
 		set_dead(c, i, true);
 	c->phase = PB_CENSUS_ALIVE;
+	/* Places have changed since. */
+	if (c->shifted)
+		c->last_seq = 0;
 	c->shifted = false;
 	c->answered = false;
 	c->n_found = 0;
@@ -298,8 +317,8 @@ news_listed(struct pb_census *c, struct pb_imap_client *imap,
 		    err);
 	if (pb_draft_sort(&c->draft) != PB_OK)
 		return no_memory(err);
-	if (!c->shifted && (uint64_t)c->known->count - c->n_dead +
-	    news_selected(c) == c->exists_selected)
+	if (!c->shifted && last_fits(c) && (uint64_t)c->known->count -
+	    c->n_dead + news_selected(c) == c->exists_selected)
 		return combine(c, imap, err);
 	return ask_alive(c, imap, err);
 }
@@ -333,7 +352,8 @@ alive_found(struct pb_census *c, struct pb_imap_client *imap,
 	if (event->condition != PB_IMAP_OK || !c->answered)
 		return distrust(c, imap, "the server does not say what is left",
 		    err);
-	if (c->unclear || c->shifted || c->n_found != c->exists)
+	if (c->unclear || c->shifted || c->n_found != c->exists ||
+	    !last_fits(c))
 		return distrust(c, imap, "what is left does not fit", err);
 	return combine(c, imap, err);
 }
@@ -372,6 +392,10 @@ take_news(struct pb_census *c, const struct pb_imap_event *event)
 	/* Flags alone say nothing about who is there. */
 	if (!event->has_size)
 		return PB_OK;
+	if (event->uid >= c->last_uid) {
+		c->last_uid = event->uid;
+		c->last_seq = event->seq;
+	}
 	if (event->uid >= c->known->uidnext)
 		return pb_draft_put(&c->draft, c->draft.count + 1, event->uid,
 		    true, (uint32_t)event->size);

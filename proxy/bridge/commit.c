@@ -134,29 +134,27 @@ send_stores(struct pb_commit *c, struct pb_imap_client *imap)
 }
 
 /*
- * STORE and UID EXPUNGE of the same set go out together.  Should the STORE be
- * refused, the EXPUNGE can only remove what somebody flagged in a set that
- * the user wants removed in full.
+ * A set is expunged when its STORE is answered, not behind it at once: where
+ * others expunge at the same moment, Dovecot 2.3 leaves what a STORE has
+ * flagged that it has not answered yet, and says OK.
  */
 static enum pb_status
-send_pairs(struct pb_commit *c, struct pb_imap_client *imap)
+send_sets(struct pb_commit *c, struct pb_imap_client *imap)
 {
-	while (c->sent < c->ours.n && pb_imap_client_room(imap) >= 2 &&
-	    c->n_pairs < PB_IMAP_PIPELINE_MAX / 2) {
+	while (c->sent < c->ours.n && pb_imap_client_room(imap) > 0 &&
+	    c->n_sets < PB_IMAP_PIPELINE_MAX / 2) {
 		const uint32_t *uids = c->ours.uids + c->sent;
 		size_t n = pb_imap_set_take(uids, c->ours.n - c->sent);
 		uint32_t id;
 		enum pb_status st = pb_imap_client_store(imap, uids, n, true,
 		    PB_IMAP_FLAG_DELETED, &id);
 
-		if (st == PB_OK)
-			st = pb_imap_client_uid_expunge(imap, uids, n, NULL);
 		if (st != PB_OK)
 			return st;
-		c->pairs[c->n_pairs++] = (struct pb_commit_pair){
-			.store_id = id, .n = n };
+		c->sets[c->n_sets++] = (struct pb_commit_set){ .id = id,
+			.uids = uids, .n = n };
 		c->sent += n;
-		c->waiting += 2;
+		c->waiting++;
 	}
 	return PB_OK;
 }
@@ -186,7 +184,7 @@ send(struct pb_commit *c, struct pb_imap_client *imap)
 	case PB_COMMIT_REFLAG:
 		return send_stores(c, imap);
 	case PB_COMMIT_REMOVE:
-		return send_pairs(c, imap);
+		return send_sets(c, imap);
 	case PB_COMMIT_FIND:
 	case PB_COMMIT_PROVE:
 	case PB_COMMIT_EXPUNGE:
@@ -338,26 +336,28 @@ pb_commit_begin(struct pb_commit *c, const struct pb_maildrop *maildrop,
 	return st == PB_OK ? go_on(c, imap) : st;
 }
 
-static void
-note_pair(struct pb_commit *c, const struct pb_imap_event *event)
+/* What was not flagged is not expunged: that would be somebody else's doing. */
+static enum pb_status
+note_set(struct pb_commit *c, struct pb_imap_client *imap,
+    const struct pb_imap_event *event)
 {
 	bool ok = event->condition == PB_IMAP_OK;
-	unsigned i;
+	struct pb_commit_set *set = c->sets;
 
-	for (i = 0; i < c->n_pairs; i++) {
-		struct pb_commit_pair *pair = &c->pairs[i];
-
-		if (event->id != pair->store_id &&
-		    event->id != pair->store_id + 1)
-			continue;
-		pair->refused = pair->refused || !ok;
-		if (++pair->done < 2)
-			return;
-		if (!pair->refused)
-			c->removed += pair->n;
-		*pair = c->pairs[--c->n_pairs];
-		return;
+	while (set < c->sets + c->n_sets && set->id != event->id)
+		set++;
+	if (set == c->sets + c->n_sets)
+		return PB_OK;
+	if (ok && !set->flagged) {
+		set->flagged = true;
+		c->waiting++;
+		return pb_imap_client_uid_expunge(imap, set->uids, set->n,
+		    &set->id);
 	}
+	if (ok)
+		c->removed += set->n;
+	*set = c->sets[--c->n_sets];
+	return PB_OK;
 }
 
 /*
@@ -365,8 +365,9 @@ note_pair(struct pb_commit *c, const struct pb_imap_event *event)
  * messages are flagged, and nothing may be expunged.  A SEARCH without a
  * result that we understood is no answer either.
  */
-static void
-note_step(struct pb_commit *c, const struct pb_imap_event *event)
+static enum pb_status
+note_step(struct pb_commit *c, struct pb_imap_client *imap,
+    const struct pb_imap_event *event)
 {
 	bool ok = event->condition == PB_IMAP_OK;
 
@@ -384,13 +385,13 @@ note_step(struct pb_commit *c, const struct pb_imap_event *event)
 			c->removed = c->ours.n;
 		break;
 	case PB_COMMIT_REMOVE:
-		note_pair(c, event);
-		break;
+		return note_set(c, imap, event);
 	case PB_COMMIT_SEEN:
 	case PB_COMMIT_REFLAG:
 	case PB_COMMIT_DONE:
 		break;
 	}
+	return PB_OK;
 }
 
 static enum pb_status
@@ -414,6 +415,8 @@ enum pb_status
 pb_commit_event(struct pb_commit *c, struct pb_imap_client *imap,
     const struct pb_imap_event *event)
 {
+	enum pb_status st;
+
 	if (event->type == PB_IMAP_EVENT_FOUND)
 		return note_found(c, event);
 	if (event->type != PB_IMAP_EVENT_DONE)
@@ -423,6 +426,6 @@ pb_commit_event(struct pb_commit *c, struct pb_imap_client *imap,
 		return go_on(c, imap);
 	pb_check(c->waiting > 0);
 	c->waiting--;
-	note_step(c, event);
-	return go_on(c, imap);
+	st = note_step(c, imap, event);
+	return st == PB_OK ? go_on(c, imap) : st;
 }

@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "popbridge/net/stream.h"
+
 union address {
 	struct sockaddr any;
 	struct sockaddr_in v4;
@@ -60,7 +62,7 @@ bind_one(struct pb_url *url, int *fdp, struct pb_error *err)
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0 ||
 	    (url->kind == PB_URL_IPV6 && setsockopt(fd, IPPROTO_IPV6,
-		IPV6_V6ONLY, &on, sizeof(on)) != 0))
+		IPV6_V6ONLY, &on, sizeof(on)) != 0) || !pb_stream_prepare(fd))
 		return os_error(url, "socket option", err);
 	if (bind(fd, &a.any, len) != 0)
 		return os_error(url, "bind", err);

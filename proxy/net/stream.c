@@ -1,18 +1,32 @@
 #include "popbridge/net/stream.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "popbridge/base/check.h"
 #include "popbridge/base/mem.h"
 
-/* Seconds of silence before the kernel asks whether the peer still lives. */
+/*
+ * Seconds of silence before the kernel asks whether the peer still lives; then
+ * it asks so often, and so many seconds apart.
+ */
 #define KEEPALIVE_S 120
+#define KEEPALIVE_AGAIN_S 1
+#define KEEPALIVE_TIMES 10
 
 /* One TLS record's plain text. */
 #define RECORD (16 * 1024)
+
+/*
+ * A stream that has always more to read lets the others have their turn after
+ * so many octets: with TLS on both sides that is about half a millisecond.
+ */
+#define TURN_MAX (256 * 1024)
 
 static void
 fail(struct pb_stream *s, enum pb_error_kind kind, const char *what, int uverr)
@@ -48,19 +62,34 @@ pb_stream_init(struct pb_stream *s, uv_loop_t *loop, char *scratch,
 	s->scratch = scratch;
 	s->state = PB_STREAM_CONNECTING;
 	pb_buffer_init(&s->kept, 2 * PB_STREAM_READ_SIZE);
-	pb_buffer_init(&s->kept_cipher, 2 * PB_STREAM_READ_SIZE);
 	pb_buffer_init(&s->out, PB_STREAM_OUT_MAX);
 	pb_buffer_init(&s->writing, PB_STREAM_OUT_MAX);
 	return PB_OK;
 }
 
-/* Small replies must not wait for the peer's acknowledgements. */
-static int
-set_options(struct pb_stream *s)
+bool
+pb_stream_prepare(int fd)
 {
-	int r = uv_tcp_nodelay(&s->tcp, 1);
+	static const struct {
+		int level;
+		int name;
+		int value;
+	} options[] = {
+		/* Small replies must not wait for acknowledgements. */
+		{ IPPROTO_TCP, TCP_NODELAY, 1 },
+		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
+		{ IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_S },
+		{ IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_AGAIN_S },
+		{ IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_TIMES },
+	};
+	size_t i;
 
-	return r != 0 ? r : uv_tcp_keepalive(&s->tcp, 1, KEEPALIVE_S);
+	for (i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		if (setsockopt(fd, options[i].level, options[i].name,
+		    &options[i].value, sizeof(options[i].value)) != 0)
+			return false;
+	}
+	return true;
 }
 
 enum pb_status
@@ -68,11 +97,8 @@ pb_stream_accept(struct pb_stream *s, int fd)
 {
 	int r = uv_tcp_open(&s->tcp, fd);
 
-	if (r != 0)
-		close(fd);
-	else
-		r = set_options(s);
 	if (r != 0) {
+		close(fd);
 		fail(s, PB_ERROR_TEMPORARY, "accept", r);
 		return PB_EIO;
 	}
@@ -84,11 +110,14 @@ static void
 on_connect(uv_connect_t *req, int status)
 {
 	struct pb_stream *s = req->handle->data;
+	uv_os_fd_t fd;
 
 	if (s->state == PB_STREAM_CLOSING)
 		return;
 	if (status == 0)
-		status = set_options(s);
+		status = uv_fileno((uv_handle_t *)&s->tcp, &fd);
+	if (status == 0 && !pb_stream_prepare(fd))
+		status = uv_translate_sys_error(errno);
 	if (status != 0)
 		fail(s, PB_ERROR_TEMPORARY, "connect", status);
 	else
@@ -172,7 +201,9 @@ take_tls_output(struct pb_stream *s)
 	struct pb_buffer *cipher = pb_tls_out(s->tls);
 	struct pb_slice octets = pb_buffer_slice(cipher);
 
-	if (pb_buffer_append(&s->out, octets.data, octets.len) != PB_OK)
+	if (s->out.len == 0)
+		pb_buffer_swap(&s->out, cipher);
+	else if (pb_buffer_append(&s->out, octets.data, octets.len) != PB_OK)
 		fail(s, PB_ERROR_INTERNAL, "no memory to send", 0);
 	pb_buffer_release(cipher);
 	flush(s);
@@ -181,16 +212,12 @@ take_tls_output(struct pb_stream *s)
 static void
 drive_handshake(struct pb_stream *s)
 {
-	bool is_fresh = s->kept_cipher.len == 0;
-	struct pb_slice in = is_fresh ? s->fresh
-				      : pb_buffer_slice(&s->kept_cipher);
+	struct pb_slice in = s->kept.len > 0 ? pb_buffer_slice(&s->kept)
+					     : s->fresh;
 	size_t offered = in.len;
 	enum pb_status st = pb_tls_handshake(s->tls, &in, &s->error);
 
-	if (is_fresh)
-		s->fresh = in;
-	else
-		pb_buffer_consume(&s->kept_cipher, offered - in.len);
+	pb_stream_take(s, offered - in.len);
 	take_tls_output(s);
 	if (st == PB_OK)
 		s->secured = true;
@@ -204,52 +231,50 @@ pb_stream_start_tls(struct pb_stream *s, struct pb_tls *tls)
 	pb_check(s->tls == NULL);
 	s->tls = tls;
 	drive_handshake(s);
+	/* Nobody can have sent a record already that is for us to decrypt. */
+	s->fresh = pb_slice(NULL, 0);
 }
 
-/* Decrypt the next record into `kept`, which is empty. */
+/*
+ * Decrypt what was read into `kept`, which is empty: all records at once, so
+ * that what they become goes on in as large a piece.
+ */
 static void
 decrypt(struct pb_stream *s)
 {
-	bool is_fresh = s->kept_cipher.len == 0;
-	struct pb_slice in = is_fresh ? s->fresh
-				      : pb_buffer_slice(&s->kept_cipher);
-	size_t offered = in.len;
-	enum pb_status st;
-	size_t len = 0;
-	char *room;
+	size_t room = s->fresh.len + RECORD;
+	enum pb_status st = PB_OK;
+	char *plain;
 
-	if (pb_buffer_reserve(&s->kept, RECORD, &room) != PB_OK) {
+	if (pb_buffer_reserve(&s->kept, room, &plain) != PB_OK) {
 		fail(s, PB_ERROR_INTERNAL, "no memory to receive", 0);
 		return;
 	}
-	st = pb_tls_read(s->tls, &in, room, RECORD, &len, &s->error);
-	if (is_fresh)
-		s->fresh = in;
-	else
-		pb_buffer_consume(&s->kept_cipher, offered - in.len);
-	if (st == PB_OK)
+	/* There is room for a record: none is left within the engine. */
+	while (st == PB_OK && s->fresh.len > 0) {
+		size_t len = 0;
+
+		st = pb_tls_read(s->tls, &s->fresh, plain + s->kept.len,
+		    room - s->kept.len, &len, &s->error);
 		pb_buffer_commit(&s->kept, len);
-	else
+	}
+	if (s->kept.len == 0)
 		pb_buffer_release(&s->kept);
 	if (pb_tls_out(s->tls)->len > 0)
 		take_tls_output(s);
+	s->fresh = pb_slice(NULL, 0);
 	if (st == PB_EOF)
 		s->eof = true;
 	else if (st != PB_OK && st != PB_AGAIN)
-		fail(s, s->error.kind, NULL, 0);
+		s->broken = true;
 }
 
 struct pb_slice
 pb_stream_peek(struct pb_stream *s)
 {
-	if (s->kept.len == 0 && s->secured && s->state == PB_STREAM_OPEN &&
-	    !s->eof)
-		decrypt(s);
 	if (s->kept.len > 0)
 		return pb_buffer_slice(&s->kept);
-	if (s->tls != NULL)
-		return pb_slice(NULL, 0);
-	return s->fresh;
+	return s->tls == NULL ? s->fresh : pb_slice(NULL, 0);
 }
 
 void
@@ -268,7 +293,7 @@ pb_stream_take(struct pb_stream *s, size_t n)
 bool
 pb_stream_has_octets(const struct pb_stream *s)
 {
-	return s->kept.len > 0 || s->kept_cipher.len > 0 || s->fresh.len > 0;
+	return s->kept.len > 0 || s->fresh.len > 0;
 }
 
 bool
@@ -281,21 +306,61 @@ pb_stream_at_eof(struct pb_stream *s)
 static void
 keep_fresh(struct pb_stream *s)
 {
-	struct pb_buffer *to = s->tls != NULL ? &s->kept_cipher : &s->kept;
+	struct pb_slice rest = s->fresh;
 
-	if (s->fresh.len > 0 && pb_buffer_append(to, s->fresh.data,
-	    s->fresh.len) != PB_OK)
-		fail(s, PB_ERROR_INTERNAL, "no memory to receive", 0);
 	s->fresh = pb_slice(NULL, 0);
+	if (s->tls == NULL && pb_buffer_append(&s->kept, rest.data, rest.len) !=
+	    PB_OK)
+		fail(s, PB_ERROR_INTERNAL, "no memory to receive", 0);
 }
 
+/* No room ends libuv's turn of reading; the next begins where it ended. */
 static void
 on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
 	struct pb_stream *s = handle->data;
 
 	(void)suggested;
-	*buf = uv_buf_init(s->scratch, PB_STREAM_READ_SIZE);
+	*buf = uv_buf_init(s->scratch,
+	    s->turn < TURN_MAX ? PB_STREAM_READ_SIZE : 0);
+}
+
+static void
+on_end(struct pb_stream *s, int why)
+{
+	if (why != UV_EOF) {
+		fail(s, PB_ERROR_TEMPORARY, "read", why);
+	} else {
+		/* TLS says its end itself; anything else is a cut. */
+		if (s->tls != NULL && !s->eof)
+			fail(s, PB_ERROR_TEMPORARY,
+			    "the peer cut the TLS connection", 0);
+		s->eof = true;
+	}
+	pb_stream_want_read(s, false);
+	ready(s);
+}
+
+static void
+on_octets(struct pb_stream *s, struct pb_slice octets)
+{
+	s->fresh = octets;
+	if (s->tls != NULL && !s->secured)
+		drive_handshake(s);
+	if (s->secured && s->fresh.len > 0)
+		decrypt(s);
+	if (!s->broken || s->kept.len > 0)
+		ready(s);
+	if (s->state == PB_STREAM_CLOSING)
+		return;
+	keep_fresh(s);
+	if (s->kept.len > 0) {
+		pb_stream_want_read(s, false);
+	} else if (s->broken) {
+		/* What came before has had its effect. */
+		fail(s, s->error.kind, NULL, 0);
+		ready(s);
+	}
 }
 
 static void
@@ -304,31 +369,15 @@ on_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
 	struct pb_stream *s = handle->data;
 	bool wipe = s->wipe;
 
-	if (n == 0 || s->state == PB_STREAM_CLOSING)
+	s->turn = n == PB_STREAM_READ_SIZE ? s->turn + (size_t)n : 0;
+	if (n == 0 || n == UV_ENOBUFS || s->state == PB_STREAM_CLOSING)
 		return;
-	if (n == UV_EOF) {
-		/* TLS says its end itself; anything else is a cut. */
-		if (s->tls != NULL && !s->eof)
-			fail(s, PB_ERROR_TEMPORARY,
-			    "the peer cut the TLS connection", 0);
-		s->eof = true;
-	} else if (n < 0) {
-		fail(s, PB_ERROR_TEMPORARY, "read", (int)n);
-	} else {
-		s->fresh = pb_slice(buf->base, (size_t)n);
-		if (s->tls != NULL && !s->secured)
-			drive_handshake(s);
-	}
 	if (n < 0) {
-		uv_read_stop(handle);
-		s->reading = false;
+		on_end(s, (int)n);
+		return;
 	}
-	ready(s);
-	if (s->state != PB_STREAM_CLOSING && s->fresh.len > 0) {
-		keep_fresh(s);
-		pb_stream_want_read(s, false);
-	}
-	if (wipe && n > 0)
+	on_octets(s, pb_slice(buf->base, (size_t)n));
+	if (wipe)
 		pb_wipe(buf->base, (size_t)n);
 }
 
@@ -338,12 +387,13 @@ pb_stream_want_read(struct pb_stream *s, bool want)
 	int r;
 
 	want = want && s->state == PB_STREAM_OPEN && !s->eof &&
-	    s->kept.len == 0 && s->kept_cipher.len == 0;
+	    s->kept.len == 0;
 	if (want == s->reading)
 		return;
 	if (!want) {
 		uv_read_stop((uv_stream_t *)&s->tcp);
 		s->reading = false;
+		s->turn = 0;
 		return;
 	}
 	r = uv_read_start((uv_stream_t *)&s->tcp, on_alloc, on_read);
@@ -421,7 +471,6 @@ on_close(uv_handle_t *handle)
 
 	pb_tls_free(&s->tls);
 	pb_buffer_fini(&s->kept);
-	pb_buffer_fini(&s->kept_cipher);
 	pb_buffer_fini(&s->out);
 	pb_buffer_fini(&s->writing);
 	s->state = PB_STREAM_CLOSED;

@@ -3,6 +3,9 @@
 #include "popbridge/base/mem.h"
 #include "tls_priv.h"
 
+/* What a record has besides its octets: more than the worst cipher needs. */
+#define OVERHEAD 128
+
 /* The engine's two ends as OpenSSL sees them: no copy is kept in between. */
 
 static int
@@ -173,8 +176,13 @@ pb_tls_write(struct pb_tls *tls, struct pb_slice plain, struct pb_error *err)
 	size_t written;
 	enum pb_status st;
 
+	char *room;
+
 	if (plain.len == 0)
 		return PB_OK;
+	/* In one go; where there is no memory, SSL_write_ex says so. */
+	(void)!pb_buffer_reserve(&tls->out, plain.len + OVERHEAD *
+	    (plain.len / SSL3_RT_MAX_PLAIN_LENGTH + 1), &room);
 	ERR_clear_error();
 	tls->in = none;
 	st = verdict(tls, SSL_write_ex(tls->ssl, plain.data, plain.len,

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "popbridge/base/check.h"
 #include "popbridge/pop3/command.h"
@@ -75,6 +76,24 @@ static const struct row rows[] = {
 
 _Static_assert(sizeof(rows) / sizeof(rows[0]) == PB_REPLIES,
     "a row for every reply");
+
+/* The longest number, 2^64 - 1. */
+#define DIGITS_MAX 20
+
+/* Listings have hundreds of thousands of numbers: printf is too slow there. */
+static char *
+write_number(char *to, uint64_t n)
+{
+	char digits[DIGITS_MAX];
+	size_t at = sizeof(digits);
+
+	do {
+		digits[--at] = (char)('0' + n % 10);
+		n /= 10;
+	} while (n > 0);
+	memcpy(to, digits + at, sizeof(digits) - at);
+	return to + sizeof(digits) - at;
+}
 
 static size_t
 fill_in(const char *text, uint64_t n, uint64_t m, char *line, size_t size)
@@ -166,18 +185,47 @@ pb_pop3_reply_challenge(struct pb_buffer *out, struct pb_slice challenge)
 	    challenge.data);
 }
 
+static void
+end_line(struct pb_buffer *out, const char *line, char *end)
+{
+	*end++ = '\r';
+	*end++ = '\n';
+	pb_buffer_commit(out, (size_t)(end - line));
+}
+
 enum pb_status
 pb_pop3_reply_list_line(struct pb_buffer *out, uint32_t msgno, uint64_t octets)
 {
-	return pb_buffer_printf(out, "%" PRIu32 " %" PRIu64 "\r\n", msgno,
-	    octets);
+	enum pb_status st;
+	char *line;
+	char *end;
+
+	st = pb_buffer_reserve(out, 2 * DIGITS_MAX + 3, &line);
+	if (st != PB_OK)
+		return st;
+	end = write_number(line, msgno);
+	*end++ = ' ';
+	end_line(out, line, write_number(end, octets));
+	return PB_OK;
 }
 
 enum pb_status
 pb_pop3_reply_uidl_line(struct pb_buffer *out, uint32_t msgno,
     const char *uidl)
 {
-	return pb_buffer_printf(out, "%" PRIu32 " %s\r\n", msgno, uidl);
+	size_t len = strlen(uidl);
+	enum pb_status st;
+	char *line;
+	char *end;
+
+	st = pb_buffer_reserve(out, DIGITS_MAX + len + 3, &line);
+	if (st != PB_OK)
+		return st;
+	end = write_number(line, msgno);
+	*end++ = ' ';
+	memcpy(end, uidl, len);
+	end_line(out, line, end + len);
+	return PB_OK;
 }
 
 enum pb_status

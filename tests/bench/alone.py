@@ -71,7 +71,7 @@ def slow_reader(b):
     """A 64 MB message to a client that takes 25 MB a second: memory."""
     octets = min(64 * 1024 * 1024, 4 * b.p["large_octets"])
     user = b.mailbox("slow", 1, octets)
-    server = b.start(peers.Popbridge, b.upstream)
+    server = b.start(peers.Popbridge, b.binary, b.upstream)
     with processes.Peak(server.session) as peak:
         started = time.monotonic()
         plain(server).login(user).lines("RETR 1", SLOW)
@@ -84,7 +84,7 @@ def listing(b):
     """A mailbox of many messages: memory of a session, answers for one n."""
     n = b.p["huge_messages"]
     user = b.mailbox("huge", n, 300)
-    server = b.start(peers.Popbridge, b.upstream)
+    server = b.start(peers.Popbridge, b.binary, b.upstream)
     plain(server).login(user).command("QUIT")
     before = server.session.pss()
     started = time.monotonic()
@@ -109,7 +109,7 @@ def handshakes(b):
     """What a client of TLS costs the process: the handshake, the session.
     Every handshake is a full one."""
     user = b.mailbox("handshakes", 1, 2000)
-    server = b.start(peers.Popbridge, b.upstream)
+    server = b.start(peers.Popbridge, b.binary, b.upstream)
     trusted = ssl.create_default_context(cafile=b.upstream.ca)
 
     def connect():
@@ -155,7 +155,7 @@ def crowd(b):
     """Logins while thousands who never log in are connected; the goal is less
     than twice the time that they take alone."""
     user = b.mailbox("crowd", 10, 2000)
-    server = b.start(peers.Popbridge, b.upstream)
+    server = b.start(peers.Popbridge, b.binary, b.upstream)
     login_times(b, server, user)
     alone = login_times(b, server, user)
     before = server.session.pss()

@@ -37,16 +37,33 @@ QUICK = dict(
     handshakes=20, crowd=50, logins=20)
 
 
-class Bench:
-    """parameters: as FULL; binary: popbridge; tools: where pop3load is."""
+class Results:
+    """parameters: as FULL; machine: what the figures depend on."""
 
-    def __init__(self, parameters, binary, tools):
+    def __init__(self, parameters, machine):
         self.p = parameters
-        self.binary = binary
-        self.tools = tools
+        self.machine = machine
         # {scenario: {contender: [figures of a round, ...]}}
         self.results = {}
         self.notes = []
+
+    def median(self, scenario, contender, figure):
+        """None where it was not measured."""
+        rounds = self.results.get(scenario, {}).get(contender, [])
+        values = [r[figure] for r in rounds if figure in r]
+        return statistics.median(values) if values else None
+
+
+class Bench(Results):
+    """binary: popbridge; before: another build of it, or nothing; tools:
+    where pop3load is; only: beginnings of the contenders' names."""
+
+    def __init__(self, parameters, machine, binary, before, tools, only):
+        super().__init__(parameters, machine)
+        self.binary = binary
+        self.before = before
+        self.tools = tools
+        self.only = tuple(only)
         self._mailboxes = {}
         self._running = []
         self._unique = 0
@@ -80,9 +97,7 @@ class Bench:
 
     def start(self, kind, *args, **keywords):
         """Starts a peer; it runs until stop_peers()."""
-        if kind is peers.Popbridge:
-            args = (self.binary,) + args
-        elif kind is peers.Relay:
+        if kind is peers.Relay:
             args = (self.tools + "/delay",) + args
         peer = kind(*args, **keywords)
         self._running.append(peer)
@@ -134,16 +149,12 @@ class Bench:
         results = self.results.setdefault(scenario, {})
         for number in range(rounds or self.p["rounds"]):
             for name, run in contenders.items():
+                if not name.startswith(self.only or ""):
+                    continue
                 progress("%s, round %d: %s" % (scenario, number + 1, name))
                 figures = run(number)
                 if figures is not None:
                     results.setdefault(name, []).append(figures)
-
-    def median(self, scenario, contender, figure):
-        """None where it was not measured."""
-        rounds = self.results.get(scenario, {}).get(contender, [])
-        values = [r[figure] for r in rounds if figure in r]
-        return statistics.median(values) if values else None
 
 
 def progress(text):
@@ -157,5 +168,5 @@ def raise_descriptor_limit():
     return hard
 
 
-def default_tools(binary):
+def tools_of(binary):
     return os.path.join(os.path.dirname(binary), "tests/bench")

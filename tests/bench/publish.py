@@ -67,6 +67,10 @@ PANELS = (
      (OURS, IMAPC, NATIVE, NGINX)),
     ("an idle session with TLS, KB", "idle-tls", "kb_each",
      (OURS, IMAPC, NATIVE, NGINX)),
+    ("growth: download, CPU ms per 1,000 messages", "growth", "cpu_per_1000",
+     ("download, messages x 1", "download, messages x 10")),
+    ("growth: polls, CPU ms per 1,000 sessions", "growth", "cpu_per_1000",
+     ("polls, sessions x 1", "polls, sessions x 10", "polls, sessions x 50")),
 )
 
 STYLE = """
@@ -83,6 +87,10 @@ text { font: 12px sans-serif; fill: #24292f; }
 
 WIDTH, COLUMNS, LABEL, BAR = 900, 2, 100, 240
 LINE, PANEL_GAP = 18, 26
+
+
+def label(scenario, name):
+    return name.split(", ")[-1 if scenario == "growth" else 0]
 
 
 def panel(bench, x, y, title, scenario, figure, names):
@@ -102,8 +110,9 @@ def panel(bench, x, y, title, scenario, figure, names):
             '<text x="%d" y="%d" text-anchor="end">%s</text>'
             '<rect class="bar%s" x="%d" y="%d" width="%.1f" height="%d"/>'
             '<text x="%.1f" y="%d">%s</text>' % (
-                x + LABEL - 6, top + 12, html.escape(name.split(",")[0]),
-                " ours" if name.startswith(OURS) else "", x + LABEL, top + 2,
+                x + LABEL - 6, top + 12, html.escape(label(scenario, name)),
+                " ours" if scenario == "growth" or name.startswith(OURS)
+                else "", x + LABEL, top + 2,
                 width, LINE - 5, x + LABEL + width + 5, top + 12,
                 report.number(value)))
     return "\n".join(parts), LINE * (len(values) + 1)
@@ -125,21 +134,21 @@ def plot(bench):
                 WIDTH, y, WIDTH, y, STYLE, "\n".join(parts)))
 
 
-def generated(bench, binary):
-    facts = "".join("| %s | %s |\n" % fact for fact in machine(binary))
+def generated(bench):
+    facts = "".join("| %s | %s |\n" % tuple(fact) for fact in bench.machine)
     return ("\n![The same figures as bars](performance.svg)\n\n%s\n"
             "Medians of %d rounds.\n\n| | |\n|---|---|\n%s" % (
                 report.tables(bench), bench.p["rounds"], facts))
 
 
-def publish(bench, top, binary):
-    path = os.path.join(top, "docs/performance.md")
+def publish(bench, docs):
+    path = os.path.join(docs, "performance.md")
     with open(path) as f:
         text = f.read()
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     with open(path, "w") as f:
-        f.write(before + BEGIN + "\n" + generated(bench, binary) + "\n" + END
+        f.write(before + BEGIN + "\n" + generated(bench) + "\n" + END
                 + after)
-    with open(os.path.join(top, "docs/performance.svg"), "w") as f:
+    with open(os.path.join(docs, "performance.svg"), "w") as f:
         f.write(plot(bench))

@@ -2,7 +2,8 @@
 
 import collections
 
-from scenarios import HAPROXY, IMAPC, NATIVE, NGINX, OURS, RAW, RAW_EACH
+from scenarios import (BEFORE, BRIDGES, HAPROXY, IMAPC, NATIVE, NGINX, OURS,
+                       RAW, RAW_EACH)
 
 # What popbridge is measured against; met is None where nothing was measured.
 Row = collections.namedtuple(
@@ -33,6 +34,12 @@ def text(form, *values):
     return form % tuple(number(v) for v in values)
 
 
+def others(cell, *names):
+    """The cells of those that were there."""
+    return "; ".join("%s %s" % (name, cell(name)) for name in names
+                     if cell(name).strip("-; "))
+
+
 def all_of(*conditions):
     """Each is a function that may find a figure missing."""
     met = []
@@ -54,12 +61,11 @@ def octets_walk(f, scenario, what, target, met):
         again = once(name + ", later")
         return once(name) + ("; again " + again if again != "-" else "")
 
-    others = "; ".join(
-        "%s %s" % (name, text("%s/s", rate(name)))
-        for name in (NGINX, RAW, RAW_EACH) if rate(name) is not None)
+    rest = others(lambda name: text("%s/s", rate(name)), NGINX, RAW, RAW_EACH)
+    before = others(cell, BEFORE)
     return Row(what + ": messages/s; CPU ms per 1,000", target,
-               cell(OURS), cell(IMAPC), cell(NATIVE), others,
-               met(rate, cpu))
+               cell(OURS), cell(IMAPC), cell(NATIVE),
+               "; ".join(filter(None, (rest, before))), met(rate, cpu))
 
 
 def downloads(f, p):
@@ -92,7 +98,7 @@ def link(f, p):
         "1.5 x raw IMAP",
         text("%s; %s", seconds(OURS), seconds(OURS + ", later")),
         text("%s; %s", seconds(IMAPC), seconds(IMAPC + ", later")), "-",
-        text("raw IMAP %s", seconds(RAW)),
+        others(lambda name: text("%s", seconds(name)), BEFORE, RAW),
         all_of(lambda: seconds(OURS) <= 1.5 * seconds(RAW)))
 
     poll = f.of("poll-far", "seconds")
@@ -107,7 +113,7 @@ def link(f, p):
         "6; 1",
         text("%s; %s", trips(OURS), trips(OURS + ", later")),
         text("%s; %s", trips(IMAPC), trips(IMAPC + ", later")), "-",
-        text("raw IMAP %s", trips(RAW)),
+        others(lambda name: text("%s", trips(name)), BEFORE, RAW),
         all_of(lambda: trips(OURS) <= 6,
                lambda: trips(OURS + ", later") <= 1))
 
@@ -122,7 +128,7 @@ def polls(f, p):
         "polls of {} messages, unchanged, {} at once: sessions/s; CPU ms "
         "per 1,000".format(p["storm_messages"], p["concurrent"]),
         "more than nginx; 1/4 of imapc's CPU",
-        cell(OURS), cell(IMAPC), cell(NATIVE), "nginx " + cell(NGINX),
+        cell(OURS), cell(IMAPC), cell(NATIVE), others(cell, BEFORE, NGINX),
         all_of(lambda: rate(OURS) > rate(NGINX),
                lambda: cpu(OURS) <= cpu(IMAPC) / 4))
 
@@ -141,7 +147,8 @@ def polls(f, p):
         "poll of %s, unchanged: polls/s; CPU ms each" % huge,
         "15 x imapc's rate; 2 KB upstream",
         big_cell(OURS) + text("; %s octets upstream", octets),
-        big_cell(IMAPC), big_cell(NATIVE), "nginx " + big_cell(NGINX),
+        big_cell(IMAPC), big_cell(NATIVE),
+        others(big_cell, BEFORE, NGINX),
         all_of(lambda: big(OURS) >= 15 * big(IMAPC), lambda: octets < 2000))
 
     first = f.of("poll-huge", "seconds")
@@ -152,7 +159,8 @@ def polls(f, p):
     yield Row(
         "the same, first time ever", "10 x faster than imapc; 2 x native",
         first_cell(OURS), first_cell(IMAPC), first_cell(NATIVE),
-        "raw IMAP " + text("%s s", first(RAW)),
+        "; ".join(filter(None, (others(first_cell, BEFORE), text(
+            "raw IMAP %s s", first(RAW))))),
         all_of(lambda: first(OURS + ", first") <= first(
                    IMAPC + ", first") / 10,
                lambda: first(OURS + ", first") <= 2 * first(
@@ -173,7 +181,7 @@ def large(f, p):
             what + ": MB/s; CPU s per GB; memory",
             "2 x imapc's rate; 1/4 of its CPU; 20 MB",
             cell(OURS + suffix), cell(IMAPC + suffix), cell(NATIVE + suffix),
-            "nginx " + cell(NGINX + suffix),
+            others(lambda name: cell(name + suffix), BEFORE, NGINX),
             all_of(lambda: rate(OURS + suffix) >= 2 * rate(IMAPC + suffix),
                    lambda: cpu(OURS + suffix) <= cpu(IMAPC + suffix) / 4,
                    lambda: peak(OURS + suffix) < 20))
@@ -185,7 +193,7 @@ def large(f, p):
     yield Row(
         "the same, TLS to TLS: MB/s; CPU s per GB", "1.3 x HAProxy's CPU",
         tls_cell(OURS), tls_cell(IMAPC), tls_cell(NATIVE),
-        "HAProxy " + tls_cell(HAPROXY),
+        others(tls_cell, BEFORE, HAPROXY),
         all_of(lambda: tls_cpu(OURS) <= 1.3 * tls_cpu(HAPROXY)))
 
 
@@ -198,7 +206,8 @@ def idle(f, p):
         yield Row(
             what, "%d KB, 10,000 in a process" % target,
             text("%s (%s sessions)", kb(OURS), count), text("%s", kb(IMAPC)),
-            text("%s", kb(NATIVE)), text("nginx %s", kb(NGINX)),
+            text("%s", kb(NATIVE)),
+            others(lambda name: text("%s", kb(name)), NGINX),
             all_of(lambda: kb(OURS) < target))
 
 
@@ -217,7 +226,7 @@ def targets_table(bench):
     for row in rows(bench):
         cells = list(row[:-1]) + [{True: "yes", False: "**no**",
                                    None: "-"}[row.met]]
-        if row.met is not None:
+        if any(c.isdigit() for c in "".join(row[2:6])):
             lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -230,7 +239,7 @@ def counts_table(bench):
     lines = ["| what | who | connections | commands | round trips | octets |",
              "|---|---|---:|---:|---:|---:|"]
     for step in dict.fromkeys(k.split(": ")[1] for k in results):
-        for who in (OURS, IMAPC):
+        for who in BRIDGES:
             r = results.get("%s: %s" % (who, step))
             if r:
                 r = r[0]

@@ -8,6 +8,9 @@ import processes
 import upstream
 
 OURS, IMAPC, NATIVE = "popbridge", "imapc", "native POP3"
+# Another build of popbridge, when there is one to compare with.
+BEFORE = "before"
+BRIDGES = (OURS, BEFORE, IMAPC)
 NGINX, HAPROXY = "nginx", "HAProxy"
 RAW, RAW_EACH = "raw IMAP", "raw IMAP, one each"
 
@@ -30,15 +33,27 @@ def per_octet(figures):
     return figures
 
 
+def bridges(b, **keywords):
+    """POP3 servers that have an IMAP server behind them."""
+    servers = {OURS: b.start(peers.Popbridge, b.binary, b.upstream,
+                             **keywords)}
+    if b.before:
+        servers[BEFORE] = b.start(peers.Popbridge, b.before, b.upstream,
+                                  **keywords)
+    servers[IMAPC] = b.start(peers.Imapc, b.upstream, **keywords)
+    return servers
+
+
+def all_servers(b, tls=False):
+    return dict(bridges(b, tls=tls), **{
+        NATIVE: peers.native(b.upstream),
+        NGINX: b.start(peers.NginxMail, b.upstream)})
+
+
 def walk(b, scenario, what, user, messages, tls=False, raw=True):
     """Every message, one after the other, of a mailbox that the bridges have
     not seen before, and then again."""
-    servers = {
-        OURS: b.start(peers.Popbridge, b.upstream, tls=tls),
-        IMAPC: b.start(peers.Imapc, b.upstream, tls=tls),
-        NATIVE: peers.native(b.upstream),
-        NGINX: b.start(peers.NginxMail, b.upstream),
-    }
+    servers = all_servers(b, tls=tls)
     names = {}
 
     def first(server):
@@ -57,7 +72,7 @@ def walk(b, scenario, what, user, messages, tls=False, raw=True):
     contenders = {}
     for server in servers:
         contenders[server] = first(server)
-        if server in (OURS, IMAPC):
+        if server in BRIDGES:
             contenders[server + ", later"] = later(server)
     if raw:
         for name, kind in ((RAW, "imap-bulk"), (RAW_EACH, "imap-each")):
@@ -88,13 +103,8 @@ def top(b):
 def far(b):
     """A relay to the upstream, and the bridges behind it."""
     where = (b.upstream.address, b.upstream.imap_port)
-    servers = {}
-    for name, kind in ((OURS, peers.Popbridge), (IMAPC, peers.Imapc)):
-        relay = b.start(peers.Relay, where, b.p["ms"])
-        servers[name] = (b.start(kind, b.upstream,
-                                 where=relay.ports["plain"]), relay)
-    raw = b.start(peers.Relay, where, b.p["ms"])
-    return servers, raw
+    relay = b.start(peers.Relay, where, b.p["ms"])
+    return bridges(b, where=relay.ports["plain"]), relay
 
 
 def counted(b, server, relay, what, user, messages, *options):
@@ -111,7 +121,7 @@ def counted(b, server, relay, what, user, messages, *options):
 def first_and_later(b, scenario, what, user, messages, slow_rounds):
     """Over the link.  What takes imapc a minute and is the same to a percent
     is not done in every round."""
-    servers, raw = far(b)
+    servers, relay = far(b)
     names = {}
 
     def due(server, number):
@@ -121,20 +131,22 @@ def first_and_later(b, scenario, what, user, messages, slow_rounds):
         if not due(server, number):
             return None
         names[server] = b.stranger(user)
-        return counted(b, *servers[server], what, names[server], messages)
+        return counted(b, servers[server], relay, what, names[server],
+                       messages)
 
     def later(server, number):
         if not due(server, number):
             return None
-        return counted(b, *servers[server], what, names[server], messages)
+        return counted(b, servers[server], relay, what, names[server],
+                       messages)
 
     contenders = {}
     for server in servers:
         contenders[server] = functools.partial(first, server)
         contenders[server + ", later"] = functools.partial(later, server)
     contenders[RAW] = lambda number: b.load(
-        "imap-bulk" if what == "download" else "imap-sizes", raw, user.name,
-        messages)
+        "imap-bulk" if what == "download" else "imap-sizes", relay,
+        user.name, messages)
     b.rounds(scenario, contenders)
 
 
@@ -160,12 +172,7 @@ def storm_users(b):
 def poll(b):
     """Many polls of unchanged mailboxes, several at a time."""
     storm_users(b)
-    servers = {
-        OURS: b.start(peers.Popbridge, b.upstream),
-        IMAPC: b.start(peers.Imapc, b.upstream),
-        NATIVE: peers.native(b.upstream),
-        NGINX: b.start(peers.NginxMail, b.upstream),
-    }
+    servers = all_servers(b)
 
     def run(server, polls, concurrent):
         return per_session(b.load(
@@ -189,12 +196,7 @@ def poll_huge(b):
     """Polls of one mailbox of 100,000 messages: the first one ever, and
     later ones, when nothing has changed."""
     n, user = b.p["huge_messages"], huge(b)
-    servers = {
-        OURS: b.start(peers.Popbridge, b.upstream),
-        IMAPC: b.start(peers.Imapc, b.upstream),
-        NATIVE: peers.native(b.upstream),
-        NGINX: b.start(peers.NginxMail, b.upstream),
-    }
+    servers = all_servers(b)
     names = {}
 
     def first(server):
@@ -224,12 +226,7 @@ def large(b):
     n = b.p["large_messages"]
     user = b.mailbox("large", n, b.p["large_octets"])
     b.upstream.aliases(user, "large-", 4)
-    servers = {
-        OURS: b.start(peers.Popbridge, b.upstream),
-        IMAPC: b.start(peers.Imapc, b.upstream),
-        NATIVE: peers.native(b.upstream),
-        NGINX: b.start(peers.NginxMail, b.upstream),
-    }
+    servers = all_servers(b)
 
     def run(server, users):
         with processes.Peak(server.session) as peak:
@@ -255,12 +252,9 @@ def large_tls(b):
     does nothing else (between a POP3 client and a POP3 server)."""
     n = b.p["large_messages"]
     user = b.mailbox("large", n, b.p["large_octets"])
-    servers = {
-        OURS: b.start(peers.Popbridge, b.upstream, tls=True),
-        IMAPC: b.start(peers.Imapc, b.upstream, tls=True),
+    servers = dict(bridges(b, tls=True), **{
         NATIVE: peers.native(b.upstream),
-        HAPROXY: b.start(peers.HaproxyTls, b.upstream),
-    }
+        HAPROXY: b.start(peers.HaproxyTls, b.upstream)})
     for server in servers.values():
         b.load("poll", server, user.name, n, tls=True)
     b.rounds("large-tls", {
@@ -282,9 +276,14 @@ def idle_with(b, scenario, tls):
         few = b.p["process_sessions"]
 
         def run(kind, sessions):
-            server = (peers.native(b.upstream) if kind is None else
-                      b.start(kind, b.upstream, **(
-                          {} if kind is peers.NginxMail else {"tls": tls})))
+            if kind is None:
+                server = peers.native(b.upstream)
+            elif kind is peers.Popbridge:
+                server = b.start(kind, b.binary, b.upstream, tls=tls)
+            elif kind is peers.Imapc:
+                server = b.start(kind, b.upstream, tls=tls)
+            else:
+                server = b.start(kind, b.upstream)
             b.load("poll", server, "idle1", 3, "--sessions", 4, tls=tls)
             before = server.session.pss()
             holder, figures = b.hold(server, "idle", 3, "--users", 1000,
@@ -327,12 +326,7 @@ def idle_tls(b):
 def dele(b):
     """DELE of all messages, and QUIT; each time a new mailbox."""
     n = b.p["messages"]
-    servers = {
-        OURS: b.start(peers.Popbridge, b.upstream),
-        IMAPC: b.start(peers.Imapc, b.upstream),
-        NATIVE: peers.native(b.upstream),
-        NGINX: b.start(peers.NginxMail, b.upstream),
-    }
+    servers = all_servers(b)
 
     def run(name, number):
         user = b.mailbox("dele-%s-%d" % (name[:4], number), n, 300)
@@ -353,9 +347,9 @@ def counts(b):
     b.mailbox("storm1", small, 2000)
     many = huge(b)
 
-    def steps(name, kind):
-        relay = b.start(peers.Relay, where, 0)
-        server = b.start(kind, b.upstream, where=relay.ports["plain"])
+    relay = b.start(peers.Relay, where, 0)
+
+    def steps(name, server):
         gone = b.mailbox("gone-" + name[:4], n, 300).name
         for step, what, user, messages in (
                 ("poll, first", "poll", "storm1", small),
@@ -372,14 +366,14 @@ def counts(b):
                 "%s: %s" % (name, step): lambda _: counted(
                     b, server, relay, what, user, messages)}, 1)
 
-    steps(OURS, peers.Popbridge)
-    steps(IMAPC, peers.Imapc)
+    for name, server in bridges(b, where=relay.ports["plain"]).items():
+        steps(name, server)
 
 
 def growth(b):
     """Ten times the messages, ten times the sessions at once: is the cost of
     each the same?"""
-    server = b.start(peers.Popbridge, b.upstream)
+    server = b.start(peers.Popbridge, b.binary, b.upstream)
     storm_users(b)
     rounds = min(3, b.p["rounds"])
     for factor in (1, 10):
@@ -393,7 +387,7 @@ def growth(b):
                 rounds)
     for factor in (1, 10, 50):
         b.rounds("growth", {
-            "polls, sessions at once x %d" % factor: lambda _: per_session(
+            "polls, sessions x %d" % factor: lambda _: per_session(
                 b.load("poll", server, "storm", b.p["storm_messages"],
                        "--users", b.p["storm_users"], "--sessions",
                        b.p["polls"], "--connections", 4 * factor))}, rounds)

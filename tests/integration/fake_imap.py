@@ -101,6 +101,7 @@ class Connection:
     def start_tls(self, context=None):
         self.socket = (context or self.server.tls).wrap_socket(
             self.socket, server_side=True)
+        self.server.sockets.append(self.socket)
         self.buffer = b""
         self.secured = True
 
@@ -129,6 +130,12 @@ def uid_command(args):
     if name == "FETCH":
         name = "BODY" if b"BODY" in args else "SIZES"
     return name, args.split(b" ", 1)[1]
+
+
+def uids_of(text):
+    """3:5,9 as a set."""
+    ranges = [[int(n) for n in part.split(b":")] for part in text.split(b",")]
+    return {uid for r in ranges for uid in range(r[0], r[-1] + 1)}
 
 
 class FakeImap:
@@ -201,7 +208,8 @@ class FakeImap:
         self.listener.close()
         for sock in self.sockets:
             try:
-                sock.shutdown(socket.SHUT_RDWR)
+                # That of TLS would forget what its thread waits in.
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
             except OSError:
                 pass
         for thread in self.threads:
@@ -264,22 +272,26 @@ class FakeImap:
     def sizes(self, connection, tag, _):
         connection.send(b"".join(self.listing()) + tag + b" OK listed\r\n")
 
-    def find(self, args):
-        """Sequence number, UID, text and the name of the part asked for."""
-        uid = int(args.split(b" ")[0])
-        number = [u for u, _ in self.messages].index(uid) + 1
-        text = self.messages[number - 1][1]
+    def find_all(self, args):
+        """Of each message asked for: sequence number, UID, text and the name
+        of the part."""
         part = re.search(rb"<(\d+)\.(\d+)>", args)
-        if part is None:
-            return number, uid, text, b"BODY[]"
-        start, count = int(part.group(1)), int(part.group(2))
-        return (number, uid, text[start:start + count],
-                b"BODY[]<%d>" % start)
+        start, count = map(int, part.groups()) if part else (0, 1 << 32)
+        name = b"BODY[]<%d>" % start if part else b"BODY[]"
+        wanted = uids_of(args.split(b" ")[0])
+        return [(i, uid, text[start:start + count], name)
+                for i, (uid, text) in enumerate(self.messages, 1)
+                if uid in wanted]
+
+    def find(self, args):
+        """The same of the first one."""
+        return self.find_all(args)[0]
 
     def body(self, connection, tag, args):
-        number, uid, text, name = self.find(args)
-        connection.send(b"* %d FETCH (UID %d %s {%d}\r\n%s)\r\n%s OK\r\n" % (
-            number, uid, name, len(text), text, tag))
+        for number, uid, text, name in self.find_all(args):
+            connection.send(b"* %d FETCH (UID %d %s {%d}\r\n%s)\r\n" % (
+                number, uid, name, len(text), text))
+        connection.send(tag + b" OK\r\n")
 
     def search(self, connection, tag, _):
         connection.send(b"* SEARCH\r\n" + tag + b" OK searched\r\n")

@@ -169,6 +169,70 @@ def test_tls_on_a_plain_port_is_one_error_at_most(bridge, certificates):
         trusted.wrap_socket(raw, server_hostname="localhost")
 
 
+class Records:
+    """A TLS client that hands out its records, to be sent as one likes."""
+
+    def __init__(self, bridge, certificates):
+        self.socket = socket.create_connection(bridge.ports[0], 30)
+        self.received, self.to_send = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context(certificates).wrap_bio(
+            self.received, self.to_send, server_hostname="localhost")
+        self.until_done(self.tls.do_handshake)
+        assert self.line().startswith(b"+OK")
+
+    def until_done(self, call):
+        while True:
+            try:
+                return call()
+            except ssl.SSLWantReadError:
+                self.socket.sendall(self.to_send.read())
+                octets = self.socket.recv(65536)
+                assert octets, "the connection was closed"
+                self.received.write(octets)
+            finally:
+                if self.to_send.pending:
+                    self.socket.sendall(self.to_send.read())
+
+    def line(self):
+        return self.until_done(lambda: self.tls.read(512))
+
+    def record(self, plain):
+        self.tls.write(plain)
+        return self.to_send.read()
+
+
+def test_records_that_come_together_or_cut_are_read_in_order(
+        bridge, certificates):
+    client = Records(bridge, certificates)
+    octets = b"".join(client.record(command + b"\r\n") for command in (
+        b"NO1", b"USER max", b"NO2", b"QUIT"))
+    for at in range(0, len(octets), 7):
+        client.socket.sendall(octets[at:at + 7])
+    got = b""
+    while b"goodbye" not in got:
+        got += client.line()
+    assert [line[:4] for line in got.splitlines()] == [
+        b"-ERR", b"+OK ", b"-ERR", b"+OK "]
+
+
+def test_octets_that_are_no_record_end_the_session_at_once(
+        bridge, certificates):
+    client = Records(bridge, certificates)
+    client.socket.sendall(b"\x17\x03\x03\x00\x20" + b"x" * 32)
+    client.socket.settimeout(20)
+    while client.socket.recv(65536):
+        pass
+
+
+def test_what_stands_before_a_broken_record_has_its_effect(
+        bridge, certificates):
+    client = Records(bridge, certificates)
+    client.socket.sendall(client.record(b"QUIT\r\n") +
+                          b"\x17\x03\x03\x00\x20" + b"x" * 32)
+    until(lambda: "reason=\"quit before login\"" in bridge.log(),
+          "the session's end")
+
+
 def test_a_new_certificate_is_used_after_a_reload(
         binary, dovecot, tmp_path, account):
     directory = str(tmp_path)

@@ -116,7 +116,8 @@ def rig(start_bridge):
         server = FakeImap(messages, **fake)
         made.append(server)
         bridge = start_bridge("%s://%s:%d" % (scheme, host, server.port),
-                              "--workers", "1", *options)
+                              "--workers", "1",
+                              "--max-upstream-connections", "0", *options)
         rig = Rig(server, bridge)
         made[-1] = rig
         server.on = on or {}

@@ -39,7 +39,7 @@
 #define PB_BRIDGE_OUT_HIGH (64 * 1024)
 
 /* Most octets of a chunk that are taken from upstream in one step. */
-#define PB_BRIDGE_CHUNK_MAX (16 * 1024)
+#define PB_BRIDGE_CHUNK_MAX (64 * 1024)
 
 /* A time stamp of APOP (RFC 1939, section 7), "<...>" and NUL. */
 #define PB_BRIDGE_STAMP_SIZE 96

@@ -20,8 +20,9 @@
  * known UIDNEXT on, and what came is fetched together with SELECT.  When known
  * and new messages together are as many as SELECT says, none has vanished.
  * Otherwise QRESYNC (RFC 7162) has said which, or a SEARCH says which are still
- * there.  Whatever does not fit together ends in a full listing: what is known
- * only saves time, and is never believed.
+ * there.  "n:*" names the last message, whatever n is, so its place bears
+ * witness, too.  Whatever does not fit together ends in a full listing: what
+ * is known only saves time, and is never believed.
  */
 
 /* Listings that fail because the mailbox changes meanwhile. */
@@ -55,6 +56,8 @@ struct pb_census {
 				   that is under way, what it said then */
 	uint32_t uidnext;	/* what SELECT said; 0: nothing */
 	uint64_t modseq;	/* the same */
+	uint32_t last_uid;	/* NEWS: the highest that was listed, */
+	uint32_t last_seq;	/* and its place; 0: none was */
 	bool again;		/* SELECT without QRESYNC */
 	bool shifted;		/* a message vanished meanwhile */
 	bool unclear;		/* something does not fit what is known */

@@ -14,7 +14,7 @@
  * the mailbox, and nothing else is.
  *
  * With UID EXPUNGE (RFC 4315): the marked UIDs are flagged \Deleted and
- * expunged by UID, in sets that any server takes, pipelined.
+ * expunged by UID, in sets that any server takes, several at a time.
  *
  * Without it, EXPUNGE removes everybody's \Deleted messages.  So theirs are
  * found and unflagged first, ours are flagged, a second look proves that ours
@@ -25,7 +25,7 @@
 
 enum pb_commit_step {
 	PB_COMMIT_SEEN,		/* \Seen on what was retrieved */
-	PB_COMMIT_REMOVE,	/* STORE and UID EXPUNGE, pair by pair */
+	PB_COMMIT_REMOVE,	/* STORE, then UID EXPUNGE, of each set */
 	PB_COMMIT_FIND,		/* whose messages are \Deleted? */
 	PB_COMMIT_UNFLAG,	/* theirs, for a moment */
 	PB_COMMIT_FLAG,		/* ours */
@@ -55,14 +55,14 @@ struct pb_commit {
 	bool answered;		/* the SEARCH under way had a result */
 	bool refused;		/* a STORE or SEARCH before the EXPUNGE was */
 	bool gave_up;		/* others flag faster than we look */
-	/* of REMOVE under way: STORE and the UID EXPUNGE behind it */
-	struct pb_commit_pair {
-		uint32_t store_id;
-		unsigned done;
-		bool refused;
+	/* of REMOVE, under way */
+	struct pb_commit_set {
+		uint32_t id;		/* of its STORE, or of its EXPUNGE */
+		bool flagged;		/* the STORE is done */
+		const uint32_t *uids;	/* borrowed from `ours` */
 		size_t n;
-	} pairs[PB_IMAP_PIPELINE_MAX / 2];
-	unsigned n_pairs;
+	} sets[PB_IMAP_PIPELINE_MAX / 2];
+	unsigned n_sets;
 };
 
 /* Why a commit could not remove everything, for the log. */

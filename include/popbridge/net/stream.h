@@ -58,9 +58,10 @@ struct pb_stream {
 	bool reading;
 	bool writing_now;
 	bool wipe;			/* what is read may hold a secret */
+	bool broken;			/* TLS is, behind what is in kept */
+	size_t turn;			/* octets read in this turn */
 	struct pb_slice fresh;		/* in scratch, not yet taken */
 	struct pb_buffer kept;		/* plain, not yet taken */
-	struct pb_buffer kept_cipher;	/* not yet decrypted */
 	struct pb_buffer out;		/* to send, as it goes on the wire */
 	struct pb_buffer writing;	/* with libuv */
 	struct pb_error error;
@@ -75,7 +76,16 @@ enum pb_status pb_stream_init(struct pb_stream *s, uv_loop_t *loop,
 			      const struct pb_stream_owner *events,
 			      void *owner) PB_MUST_CHECK;
 
-/* Take over an accepted connection, whatever comes of it.  PB_OK, PB_EIO. */
+/*
+ * Set on a socket what connections need.  Connections that are accepted have it
+ * from the socket that listens, so that it costs nothing for each.  False: errno
+ * says why.
+ */
+bool pb_stream_prepare(int fd) PB_MUST_CHECK;
+/*
+ * Take over an accepted connection, whatever comes of it; its listening socket
+ * was prepared.  PB_OK, PB_EIO.
+ */
 enum pb_status pb_stream_accept(struct pb_stream *s, int fd) PB_MUST_CHECK;
 /* Begin to connect; the state says what becomes of it. */
 void pb_stream_connect(struct pb_stream *s, const struct sockaddr *address);
@@ -83,10 +93,13 @@ void pb_stream_connect(struct pb_stream *s, const struct sockaddr *address);
 /* TLS from the next octet on; the engine is the stream's from here. */
 void pb_stream_start_tls(struct pb_stream *s, struct pb_tls *tls);
 
-/* Octets that have arrived and are not taken; valid until the next call. */
+/*
+ * Octets that have arrived and are not taken, of TLS all records that a read
+ * has brought; valid until the next call.
+ */
 struct pb_slice pb_stream_peek(struct pb_stream *s);
 void pb_stream_take(struct pb_stream *s, size_t n);
-/* Octets that nobody has decrypted are there: an attack before TLS. */
+/* Octets are there that came in the clear: an attack when TLS is to begin. */
 bool pb_stream_has_octets(const struct pb_stream *s);
 /* The peer sends no more and everything is taken. */
 bool pb_stream_at_eof(struct pb_stream *s);

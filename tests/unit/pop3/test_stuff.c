@@ -2,6 +2,7 @@
 
 #include "popbridge/base/mem.h"
 #include "popbridge/pop3/stuff.h"
+#include "support/stuffed.h"
 #include "support/trace.h"
 
 /* Under all splits, with so many lines of the body. */
@@ -284,6 +285,98 @@ top_is_the_beginning_of_retr(void **state)
 	}
 }
 
+/* Long runs of what stays, and here and there an octet that matters. */
+static struct pb_slice
+sparse_message(struct pbt_random *random, char *text, size_t max)
+{
+	static const char octets[] = { '\r', '\n', '.', '\0' };
+	static const char *const pairs[] = { "\r\n", "\n.", "\r.", "\n\n",
+		"..", "\r\r", "\n\r" };
+	size_t len = 2 + pbt_random_below(random, max - 2);
+	size_t n = pbt_random_below(random, 12);
+
+	memset(text, 'a', len);
+	while (n-- > 0) {
+		size_t at = pbt_random_below(random, len - 1);
+
+		text[at] = octets[pbt_random_below(random, sizeof(octets))];
+		if (pbt_random_below(random, 2) == 0)
+			memcpy(text + at, pairs[pbt_random_below(random,
+			    COUNT(pairs))], 2);
+	}
+	return pb_slice(text, len);
+}
+
+static void
+fast_and_slow_make_the_same_of_a_message(void **state)
+{
+	struct pbt_random random;
+	char text[700];
+	unsigned i;
+
+	(void)state;
+	pbt_random_init(&random);
+	for (i = 0; i < 120; i++) {
+		struct pb_slice message = sparse_message(&random, text,
+		    i % 4 == 0 ? sizeof(text) : 200);
+		uint64_t lines = i % 3 > 0 ? ALL
+					   : pbt_random_below(&random, 4);
+		struct pb_buffer want;
+
+		pb_buffer_init(&want, 3000);
+		pbt_stuffed(message, lines, &want);
+		must_become(message, lines, pb_buffer_slice(&want));
+		pb_buffer_fini(&want);
+	}
+}
+
+static void
+a_special_octet_counts_wherever_it_stands(void **state)
+{
+	static const char *const octets[] = { "\n", ".", "\n.", "\r\n.",
+		"\r.", "\n\n" };
+	char text[400];
+	size_t i, at;
+
+	(void)state;
+	for (i = 0; i < COUNT(octets); i++) {
+		for (at = 0; at < 300; at++) {
+			struct pb_slice in = pb_slice(text, sizeof(text));
+			struct pb_pop3_stuff s;
+			struct pb_buffer got, want;
+
+			memset(text, 'a', sizeof(text));
+			memcpy(text + at, octets[i], strlen(octets[i]));
+			pb_buffer_init(&got, 1000);
+			pb_buffer_init(&want, 1000);
+			pb_pop3_stuff_init(&s, ALL);
+			assert_int_equal(pb_pop3_stuff_feed(&s, &in, &got),
+			    PB_OK);
+			assert_int_equal(pb_pop3_stuff_end(&s, &got), PB_OK);
+			pbt_stuffed(pb_slice(text, sizeof(text)), ALL, &want);
+			ASSERT_OCTETS(pb_buffer_slice(&got),
+			    pb_buffer_slice(&want));
+			pb_buffer_fini(&got);
+			pb_buffer_fini(&want);
+		}
+	}
+}
+
+static void
+a_buffer_with_just_the_room_is_enough(void **state)
+{
+	struct pb_slice in = OCTETS("0123456789abcdef0123\n.456789abcdef\r\n");
+	struct pb_pop3_stuff s;
+	struct pb_buffer out;
+
+	(void)state;
+	pb_buffer_init(&out, in.len + 2);
+	pb_pop3_stuff_init(&s, ALL);
+	assert_int_equal(pb_pop3_stuff_feed(&s, &in, &out), PB_OK);
+	assert_int_equal(out.len, out.max);
+	pb_buffer_fini(&out);
+}
+
 int
 main(void)
 {
@@ -309,6 +402,9 @@ main(void)
 		cmocka_unit_test(a_full_buffer_or_no_memory_is_said),
 		cmocka_unit_test(unstuffed_it_is_the_message_that_went_in),
 		cmocka_unit_test(top_is_the_beginning_of_retr),
+		cmocka_unit_test(fast_and_slow_make_the_same_of_a_message),
+		cmocka_unit_test(a_special_octet_counts_wherever_it_stands),
+		cmocka_unit_test(a_buffer_with_just_the_room_is_enough),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
