@@ -16,14 +16,17 @@ class Popbridge:
 
     It is ready when the constructor returns; host and port say where its
     first listener is, ports lists all of them.  With config, the text of a
-    configuration file, that file has the listeners.  stop() ends it by SIGTERM and
+    configuration file, that file has the listeners.  owner: the user that it
+    becomes, to whom its directory is given.  stop() ends it by SIGTERM and
     returns its exit status; log() is what it has written so far.
     """
 
     def __init__(self, binary, upstream, *options,
                  listen=("pop3+plain://127.0.0.1:0",), env=None,
-                 config=None):
+                 config=None, owner=None):
         self.directory = tempfile.mkdtemp(prefix="popbridge-serve-")
+        if owner is not None:
+            shutil.chown(self.directory, owner)
         self.process = None
         self.ports_file = self.directory + "/ports"
         self.log_file = self.directory + "/log"

@@ -161,8 +161,7 @@ imap_event(struct pb_bridge *b, const struct pb_imap_event *event)
 {
 	/* Chatter is no progress: it could go on for ever. */
 	if (event->type != PB_IMAP_EVENT_EXISTS &&
-	    event->type != PB_IMAP_EVENT_EXPUNGE &&
-	    event->type != PB_IMAP_EVENT_VANISHED)
+	    event->type != PB_IMAP_EVENT_EXPUNGE)
 		b->upstream_at = b->now;
 	if (event->type == PB_IMAP_EVENT_DONE)
 		b->proven = true;

@@ -38,18 +38,12 @@ void
 pb_census_begin(struct pb_census *c, struct pb_imap_client *imap,
     const char *mailbox)
 {
-	struct pb_imap_since since = { .uidvalidity = 0 };
-
-	if (c->known != NULL)
-		since = (struct pb_imap_since){
-			.uidvalidity = c->known->uidvalidity,
-			.modseq = c->known->modseq };
-	c->listings += c->known == NULL;
+	if (pb_imap_client_select(imap, mailbox) != PB_OK ||
+	    c->known != NULL)
+		return;
 	/* Both at once: what SELECT says decides if the rest counts. */
-	if (pb_imap_client_select(imap, mailbox, c->known != NULL ? &since
-							  : NULL) == PB_OK)
-		sent(pb_imap_client_sizes(imap,
-		    c->known != NULL ? c->known->uidnext : 1));
+	c->listings++;
+	sent(pb_imap_client_sizes(imap, 1));
 }
 
 static enum pb_census_verdict
@@ -101,7 +95,6 @@ finish(struct pb_census *c, struct pb_imap_client *imap, struct pb_listing *l)
 {
 	l->uidvalidity = imap->uidvalidity;
 	l->uidnext = c->uidnext;
-	l->modseq = c->modseq;
 	/* What has come since SELECT is listed, too. */
 	if (l->uidnext != 0 && l->count > 0 &&
 	    l->uids[l->count - 1] >= l->uidnext)
@@ -196,7 +189,7 @@ combine(struct pb_census *c, struct pb_imap_client *imap, struct pb_error *err)
 	uint32_t i;
 
 	if (c->n_dead == 0 && c->draft.count == 0 &&
-	    known->uidnext == c->uidnext && known->modseq == c->modseq) {
+	    known->uidnext == c->uidnext) {
 		c->listing = pb_listing_ref(known);
 		return PB_CENSUS_DONE;
 	}
@@ -358,30 +351,6 @@ alive_found(struct pb_census *c, struct pb_imap_client *imap,
 	return combine(c, imap, err);
 }
 
-/* QRESYNC says who has vanished since, or what happens now. */
-static bool
-take_vanished(struct pb_census *c, const struct pb_imap_event *event)
-{
-	uint64_t n = 0;
-	size_t i;
-
-	if (!event->earlier) {
-		for (i = 0; i < event->n_ranges; i++)
-			n += (uint64_t)event->ranges[i].last -
-			    event->ranges[i].first + 1;
-		c->exists = n < c->exists ? c->exists - (uint32_t)n : 0;
-		c->shifted = true;
-		return true;
-	}
-	if (c->phase != PB_CENSUS_NEWS)
-		return true;
-	if (c->dead == NULL && !make_marks(c, c->known->count))
-		return false;
-	for (i = 0; i < event->n_ranges; i++)
-		(void)mark_known(c, &event->ranges[i], true);
-	return true;
-}
-
 /* A line of a listing of what is new; the last known message may be in it. */
 static enum pb_status
 take_news(struct pb_census *c, const struct pb_imap_event *event)
@@ -428,19 +397,32 @@ take_size(struct pb_census *c, const struct pb_imap_event *event,
 	return st == PB_OK ? PB_CENSUS_GOES_ON : no_memory(err);
 }
 
+/* The mailbox is open: what of the known listing must be asked for? */
 static enum pb_census_verdict
-select_done(struct pb_census *c, struct pb_imap_client *imap,
-    const char *mailbox, const struct pb_imap_event *event,
-    struct pb_error *err)
+compare(struct pb_census *c, struct pb_imap_client *imap, struct pb_error *err)
 {
-	if (event->condition != PB_IMAP_OK && imap->qresync_refused &&
-	    !c->again) {
-		/* What was sent behind it fails, too. */
-		c->again = true;
-		c->stale++;
-		pb_census_begin(c, imap, mailbox);
+	const struct pb_listing *known = c->known;
+
+	if (imap->uidvalidity != known->uidvalidity)
+		return distrust(c, imap, "its UIDVALIDITY is another", err);
+	if (c->uidnext < known->uidnext)
+		return distrust(c, imap, "its UIDNEXT is lower", err);
+	if (c->uidnext > known->uidnext) {
+		sent(pb_imap_client_sizes(imap, known->uidnext));
 		return PB_CENSUS_GOES_ON;
 	}
+	if (c->exists == known->count)
+		return combine(c, imap, err);
+	if (c->exists > known->count)
+		return distrust(c, imap, "there are more without a new UID",
+		    err);
+	return ask_alive(c, imap, err);
+}
+
+static enum pb_census_verdict
+select_done(struct pb_census *c, struct pb_imap_client *imap,
+    const struct pb_imap_event *event, struct pb_error *err)
+{
 	if (event->condition != PB_IMAP_OK) {
 		*err = event->error;
 		return PB_CENSUS_FAILED;
@@ -450,30 +432,17 @@ select_done(struct pb_census *c, struct pb_imap_client *imap,
 		    "the mailbox has no UIDVALIDITY, so no UIDL would last");
 	c->exists_selected = c->exists;
 	c->uidnext = imap->uidnext;
-	c->modseq = imap->modseq;
 	/* Said of the mailbox as it was selected before, if at all. */
 	c->shifted = false;
-	if (c->phase != PB_CENSUS_NEWS)
-		return PB_CENSUS_GOES_ON;
-	if (imap->uidvalidity == c->known->uidvalidity &&
-	    imap->uidnext >= c->known->uidnext)
-		return PB_CENSUS_GOES_ON;
-	c->stale++;
-	return distrust(c, imap, imap->uidvalidity == c->known->uidvalidity
-	    ? "its UIDNEXT is lower" : "its UIDVALIDITY is another", err);
+	return c->known != NULL ? compare(c, imap, err) : PB_CENSUS_GOES_ON;
 }
 
 static enum pb_census_verdict
 command_done(struct pb_census *c, struct pb_imap_client *imap,
-    const char *mailbox, const struct pb_imap_event *event,
-    struct pb_error *err)
+    const struct pb_imap_event *event, struct pb_error *err)
 {
 	if (event->kind == PB_IMAP_COMMAND_SELECT)
-		return select_done(c, imap, mailbox, event, err);
-	if (event->kind == PB_IMAP_COMMAND_SIZES && c->stale > 0) {
-		c->stale--;
-		return PB_CENSUS_GOES_ON;
-	}
+		return select_done(c, imap, event, err);
 	if (event->kind == PB_IMAP_COMMAND_SIZES)
 		return c->phase == PB_CENSUS_ALL
 		    ? all_listed(c, imap, event, err)
@@ -485,8 +454,7 @@ command_done(struct pb_census *c, struct pb_imap_client *imap,
 
 enum pb_census_verdict
 pb_census_event(struct pb_census *c, struct pb_imap_client *imap,
-    const char *mailbox, const struct pb_imap_event *event,
-    struct pb_error *err)
+    const struct pb_imap_event *event, struct pb_error *err)
 {
 	switch (event->type) {
 	case PB_IMAP_EVENT_EXISTS:
@@ -496,9 +464,6 @@ pb_census_event(struct pb_census *c, struct pb_imap_client *imap,
 		c->exists -= c->exists > 0;
 		c->shifted = true;
 		return PB_CENSUS_GOES_ON;
-	case PB_IMAP_EVENT_VANISHED:
-		return take_vanished(c, event) ? PB_CENSUS_GOES_ON
-					       : no_memory(err);
 	case PB_IMAP_EVENT_SIZE:
 		return take_size(c, event, err);
 	case PB_IMAP_EVENT_FOUND:
@@ -506,7 +471,7 @@ pb_census_event(struct pb_census *c, struct pb_imap_client *imap,
 			take_found(c, event);
 		return PB_CENSUS_GOES_ON;
 	case PB_IMAP_EVENT_DONE:
-		return command_done(c, imap, mailbox, event, err);
+		return command_done(c, imap, event, err);
 	case PB_IMAP_EVENT_STARTTLS:
 	case PB_IMAP_EVENT_READY:
 	case PB_IMAP_EVENT_BODY_BEGIN:

@@ -336,7 +336,7 @@ pb_commit_begin(struct pb_commit *c, const struct pb_maildrop *maildrop,
 	return st == PB_OK ? go_on(c, imap) : st;
 }
 
-/* What was not flagged is not expunged: that would be somebody else's doing. */
+/* What we could not flag is not expunged: it would be for somebody else. */
 static enum pb_status
 note_set(struct pb_commit *c, struct pb_imap_client *imap,
     const struct pb_imap_event *event)

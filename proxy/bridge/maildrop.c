@@ -158,7 +158,6 @@ pb_maildrop_rest(const struct pb_maildrop *m)
 		return NULL;
 	rest->uidvalidity = m->uidvalidity;
 	rest->uidnext = m->listing->uidnext;
-	rest->modseq = m->listing->modseq;
 	for (i = 1; i <= m->count; i++) {
 		if (is_marked(m, i, DELETED))
 			continue;

@@ -129,8 +129,7 @@ pb_bridge_opening_event(struct pb_bridge *b, const struct pb_imap_event *event)
 {
 	struct pb_error err;
 
-	switch (pb_census_event(b->census, b->imap, b->options->mailbox, event,
-	    &err)) {
+	switch (pb_census_event(b->census, b->imap, event, &err)) {
 	case PB_CENSUS_GOES_ON:
 		return;
 	case PB_CENSUS_DONE:

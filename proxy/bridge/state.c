@@ -125,7 +125,9 @@ may_be_kept(const struct pb_bridge *b)
 	    (b->pop3.state == PB_POP3_TRANSACTION ||
 		b->pop3.state == PB_POP3_UPDATE) &&
 	    b->imap->state == PB_IMAP_STATE_READY &&
-	    !pb_imap_client_is_busy(b->imap);
+	    !pb_imap_client_is_busy(b->imap) &&
+	    (!b->imap->has_read ||
+		b->maildrop.count <= PB_BRIDGE_KEEP_MESSAGES);
 }
 
 static void

@@ -3,6 +3,7 @@
 #include <sysexits.h>
 
 #include "cmd.h"
+#include "popbridge/net/privileges.h"
 #include "popbridge/net/snapshot.h"
 #include "popbridge/store/listing_cache.h"
 
@@ -117,6 +118,18 @@ can_be_used(struct pb_config *config, const struct pb_config_source *source,
 }
 
 static bool
+can_become(const struct pb_config *config, const struct pb_config_sink *sink)
+{
+	struct pb_error err = { .text = "" };
+
+	if (pb_privileges_judge(config->user, config->group, &err) == PB_OK)
+		return true;
+	pb_config_complain(sink, PB_CONFIG_ERROR, pb_config_place(config,
+	    "user"), "%s", err.text);
+	return false;
+}
+
+static bool
 can_remember(const struct pb_config *config, const struct pb_config_sink *sink)
 {
 	struct pb_error err = { .text = "" };
@@ -170,7 +183,7 @@ pb_cmd_check(int argc, char **argv)
 	}
 	config = pb_load_config(&source, &sink);
 	good = config != NULL && can_be_used(config, &source, &sink) &&
-	    can_remember(config, &sink);
+	    can_become(config, &sink) && can_remember(config, &sink);
 	if (good)
 		print_hints(config);
 	pb_config_unref(&config);

@@ -3,6 +3,7 @@
 #include <sysexits.h>
 
 #include "cmd.h"
+#include "popbridge/net/privileges.h"
 #include "popbridge/service/option.h"
 #include "popbridge/version.h"
 
@@ -67,6 +68,7 @@ main(int argc, char **argv)
 {
 	size_t i;
 
+	pb_privileges_guard();
 	if (argc < 2) {
 		fprintf(stderr, "popbridge: no command, see popbridge --help\n");
 		return EX_USAGE;

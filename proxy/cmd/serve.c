@@ -2,6 +2,8 @@
 #include <sysexits.h>
 
 #include "cmd.h"
+#include "popbridge/net/privileges.h"
+#include "popbridge/net/sandbox.h"
 #include "popbridge/net/server.h"
 
 static struct pb_config *
@@ -16,6 +18,20 @@ reload(void *ctx)
 	else
 		pb_logger_start(config->log_level, config->log_format);
 	return config;
+}
+
+/* The user first: what it may read is then known. */
+static enum pb_status
+confine(void *ctx, const struct pb_config *config, struct pb_error *err)
+{
+	const struct pb_config_source *source = ctx;
+	enum pb_status st = pb_privileges_drop(config->user, config->group,
+	    err);
+
+	if (st != PB_OK)
+		return st;
+	pb_privileges_seal(config->core_dumps);
+	return pb_sandbox_enter(config, source->file, err);
 }
 
 static int
@@ -33,7 +49,7 @@ pb_cmd_serve(int argc, char **argv)
 {
 	const struct pb_config_sink sink = { pb_print_problem, NULL };
 	struct pb_config_source source;
-	struct pb_server_hooks hooks = { reload, &source };
+	struct pb_server_hooks hooks = { reload, confine, &source };
 	struct pb_config *config;
 	struct pb_error err = { .text = "no memory" };
 	enum pb_status st;

@@ -185,65 +185,17 @@ pb_imap_client_has_uid_expunge(const struct pb_imap_client *c)
 	    PB_IMAP_CAP_IMAP4REV2)) != 0;
 }
 
-bool
-pb_imap_client_can_resync(const struct pb_imap_client *c,
-    const struct pb_imap_since *since)
-{
-	return since != NULL && since->modseq > 0 && !c->qresync_refused &&
-	    (c->capabilities & PB_IMAP_CAP_QRESYNC) != 0;
-}
-
-static enum pb_status
-enable_qresync(struct pb_imap_client *c)
-{
-	char tag[PB_IMAP_TAG_SIZE];
-	enum pb_status st;
-
-	if (c->qresync)
-		return PB_OK;
-	st = pb_imap_sent(c, pb_imap_write_enable_qresync(&c->out,
-	    pb_imap_next_tag(c, tag)), PB_IMAP_COMMAND_INTERNAL, NULL);
-	c->qresync = true;
-	pb_imap_set_limit(c);
-	return st;
-}
-
-/*
- * HIGHESTMODSEQ is of use only for a later QRESYNC; once that is enabled, the
- * server says it without being asked.
- */
-static bool
-asks_modseq(const struct pb_imap_client *c)
-{
-	return !c->qresync && !c->qresync_refused &&
-	    (c->capabilities & PB_IMAP_CAP_QRESYNC) != 0;
-}
-
 enum pb_status
-pb_imap_client_select(struct pb_imap_client *c, const char *mailbox,
-    const struct pb_imap_since *since)
+pb_imap_client_select(struct pb_imap_client *c, const char *mailbox)
 {
-	bool resync = pb_imap_client_can_resync(c, since);
-	bool condstore = asks_modseq(c);
 	char tag[PB_IMAP_TAG_SIZE];
-	enum pb_status st;
 
 	c->has_uidvalidity = false;
 	c->read_only = false;
 	c->uidnext = 0;
-	c->modseq = 0;
 	c->exists = 0;
-	if (resync && enable_qresync(c) != PB_OK)
-		return PB_EPROTO;
-	pb_imap_next_tag(c, tag);
-	st = resync ? pb_imap_write_resync(c->writer, &c->out, tag, mailbox,
-		since)
-		    : pb_imap_write_select(c->writer, &c->out, tag, mailbox,
-		condstore);
-	st = pb_imap_sent(c, st, PB_IMAP_COMMAND_SELECT, NULL);
-	if (st == PB_OK)
-		c->queue[c->n_queue - 1].extended = resync || condstore;
-	return st;
+	return pb_imap_sent(c, pb_imap_write_select(c->writer, &c->out,
+	    pb_imap_next_tag(c, tag), mailbox), PB_IMAP_COMMAND_SELECT, NULL);
 }
 
 enum pb_status
@@ -251,20 +203,18 @@ pb_imap_client_sizes(struct pb_imap_client *c, uint32_t first)
 {
 	char tag[PB_IMAP_TAG_SIZE];
 
+	c->has_read = true;
 	return pb_imap_sent(c, pb_imap_write_fetch_sizes(c->writer, &c->out,
 	    pb_imap_next_tag(c, tag), first), PB_IMAP_COMMAND_SIZES, NULL);
 }
 
-/*
- * VANISHED may come at any time and be as long as SEARCH: ten digits and a
- * separator a message.
- */
+/* SEARCH takes ten digits and a separator for a message. */
 void
 pb_imap_set_limit(struct pb_imap_client *c)
 {
 	uint64_t max = PB_IMAP_RESPONSE_MAX;
 
-	if (c->qresync || pb_imap_find_kind(c, PB_IMAP_COMMAND_SEARCH) != NULL)
+	if (pb_imap_find_kind(c, PB_IMAP_COMMAND_SEARCH) != NULL)
 		max = PB_IMAP_RESPONSE_SEARCH_MAX + c->exists * UINT64_C(11);
 	if (max > PB_IMAP_RESPONSE_NAMES_MAX)
 		max = PB_IMAP_RESPONSE_NAMES_MAX;
@@ -292,6 +242,7 @@ pb_imap_client_bodies(struct pb_imap_client *c, const uint32_t *uids, size_t n,
 	    c->writer, &c->out, pb_imap_next_tag(c, tag), uids, n, count),
 	    PB_IMAP_COMMAND_BODIES, id);
 
+	c->has_read = true;
 	if (st == PB_OK)
 		pb_imap_framer_want_bodies(&c->framer, true);
 	return st;

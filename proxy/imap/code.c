@@ -54,12 +54,13 @@ take_uidvalidity(struct pb_imap_client *c, uint32_t uidvalidity)
 }
 
 /* 0 when it is no such number, as if nothing had been said. */
-static uint64_t
-number_of(struct pb_slice value, uint64_t max)
+static uint32_t
+number_of(struct pb_slice value)
 {
 	uint64_t n;
 
-	return pb_slice_number(value, max, &n) == PB_OK ? n : 0;
+	return pb_slice_number(value, UINT32_MAX, &n) == PB_OK
+	    ? (uint32_t)n : 0;
 }
 
 enum pb_status
@@ -81,10 +82,6 @@ pb_imap_take_code(struct pb_imap_client *c, struct pb_slice code)
 	if (pb_slice_is(name, "THROTTLED"))
 		c->throttled = true;
 	if (pb_slice_is(name, "UIDNEXT"))
-		c->uidnext = (uint32_t)number_of(value, UINT32_MAX);
-	if (pb_slice_is(name, "HIGHESTMODSEQ"))
-		c->modseq = number_of(value, INT64_MAX);
-	if (pb_slice_is(name, "NOMODSEQ"))
-		c->modseq = 0;
+		c->uidnext = number_of(value);
 	return PB_OK;
 }

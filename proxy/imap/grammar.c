@@ -8,7 +8,7 @@ struct pb_imap_grammar {
 	struct mailimap_parser_context *ctx;	/* own */
 	MMAPString *text;	/* own; the response being parsed */
 	struct mailimap_response_data *last;	/* own; what *data points to */
-	struct pb_imap_uid_set uids;	/* of the last SEARCH or VANISHED */
+	struct pb_imap_uid_set uids;	/* of the last SEARCH */
 };
 
 struct row {
@@ -27,7 +27,6 @@ static const struct row capabilities[] = {
 	{ "LITERAL+", PB_IMAP_CAP_LITERAL_PLUS },
 	{ "LITERAL-", PB_IMAP_CAP_LITERAL_MINUS },
 	{ "ESEARCH", PB_IMAP_CAP_ESEARCH },
-	{ "QRESYNC", PB_IMAP_CAP_QRESYNC },
 };
 
 /* What stands behind AUTH=. */
@@ -223,12 +222,10 @@ read_names(struct pb_imap_grammar *g, const struct pb_imap_names *names,
 
 	if (st != PB_OK)
 		return st;
-	data->type = names->naming == PB_IMAP_NAMING_FOUND
-	    ? PB_IMAP_DATA_SEARCH : PB_IMAP_DATA_VANISHED;
+	data->type = PB_IMAP_DATA_SEARCH;
 	data->ranges = g->uids.ranges;
 	data->n_ranges = g->uids.n;
 	data->tag = names->tag;
-	data->earlier = names->earlier;
 	return PB_OK;
 }
 

@@ -17,29 +17,19 @@ take(struct cursor *c, const char *text, size_t len)
 
 #define TAKE(c, literal) take((c), (literal), sizeof(literal) - 1)
 
-/* Digits up to max, to which one more cannot wrap; no leading zero. */
+/* Without a leading zero. */
 static bool
-take_number(struct cursor *c, uint64_t max, uint64_t *value)
+take_uint32(struct cursor *c, uint32_t least, uint32_t *value)
 {
 	const char *start = c->at;
 	uint64_t n = 0;
 
-	while (c->at < c->end && *c->at >= '0' && *c->at <= '9' && n <= max)
+	while (c->at < c->end && *c->at >= '0' && *c->at <= '9' &&
+	    n <= UINT32_MAX)
 		n = n * 10 + (uint64_t)(*c->at++ - '0');
-	*value = n;
-	return c->at > start && n <= max && (*start != '0' ||
-	    c->at == start + 1);
-}
-
-static bool
-take_uint32(struct cursor *c, uint32_t least, uint32_t *value)
-{
-	uint64_t n;
-
-	if (!take_number(c, UINT32_MAX, &n) || n < least)
-		return false;
 	*value = (uint32_t)n;
-	return true;
+	return c->at > start && n >= least && n <= UINT32_MAX &&
+	    (*start != '0' || c->at == start + 1);
 }
 
 /* Letters and digits of flags and keywords: every server's are of these. */
@@ -72,8 +62,6 @@ take_flags(struct cursor *c)
 static bool
 take_item(struct cursor *c, struct pb_imap_data *data)
 {
-	uint64_t modseq;
-
 	if (TAKE(c, "UID "))
 		return data->uid == 0 && take_uint32(c, 1, &data->uid);
 	if (TAKE(c, "RFC822.SIZE ")) {
@@ -84,9 +72,6 @@ take_item(struct cursor *c, struct pb_imap_data *data)
 	}
 	if (TAKE(c, "FLAGS ("))
 		return take_flags(c);
-	/* Those of all 63 bits (RFC 7162, section 3.1) go the long way. */
-	if (TAKE(c, "MODSEQ ("))
-		return take_number(c, INT64_MAX / 10, &modseq) && TAKE(c, ")");
 	if (data->body != PB_IMAP_BODY_ABSENT)
 		return false;
 	data->body = PB_IMAP_BODY_TEXT;

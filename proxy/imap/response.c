@@ -121,8 +121,6 @@ complete(struct pb_imap_client *c, const struct pb_imap_command *command,
 		    PB_IMAP_COMMAND_BODIES) != NULL);
 	if (command->kind == PB_IMAP_COMMAND_SEARCH)
 		pb_imap_set_limit(c);
-	if (command->extended && line->condition != PB_IMAP_OK)
-		c->qresync_refused = true;
 	event->expunged = pb_slice_starts(line->code, "EXPUNGEISSUED");
 	if (line->condition != PB_IMAP_OK)
 		pb_imap_error_of(line, PB_ERROR_TEMPORARY,
@@ -275,17 +273,6 @@ tell_inline_body(struct pb_imap_client *c, struct pb_imap_event *event)
 	return PB_OK;
 }
 
-/*
- * SIZES may wait behind SELECT, and QRESYNC tells of every message whose flags
- * have changed; none of that is a listing, before SELECT is done.
- */
-static bool
-is_listing(struct pb_imap_client *c)
-{
-	return pb_imap_find_kind(c, PB_IMAP_COMMAND_SIZES) != NULL &&
-	    pb_imap_find_kind(c, PB_IMAP_COMMAND_SELECT) == NULL;
-}
-
 static enum pb_status
 take_fetch(struct pb_imap_client *c, const struct pb_imap_data *data,
     struct pb_imap_event *event)
@@ -294,7 +281,8 @@ take_fetch(struct pb_imap_client *c, const struct pb_imap_data *data,
 		return end_body(c, data, event);
 	if (data->body != PB_IMAP_BODY_ABSENT)
 		return take_inline_body(c, data, event);
-	if ((data->uid == 0 && !data->has_size) || !is_listing(c))
+	if ((data->uid == 0 && !data->has_size) ||
+	    pb_imap_find_kind(c, PB_IMAP_COMMAND_SIZES) == NULL)
 		return PB_AGAIN;
 	event->type = PB_IMAP_EVENT_SIZE;
 	event->seq = data->number;
@@ -337,8 +325,7 @@ take_data(struct pb_imap_client *c, const struct pb_imap_data *data,
     struct pb_imap_event *event)
 {
 	if (leaves_mailbox(c) && (data->type == PB_IMAP_DATA_EXPUNGE ||
-	    data->type == PB_IMAP_DATA_FETCH ||
-	    (data->type == PB_IMAP_DATA_VANISHED && !data->earlier)))
+	    data->type == PB_IMAP_DATA_FETCH))
 		return PB_AGAIN;
 	switch (data->type) {
 	case PB_IMAP_DATA_CAPABILITY:
@@ -359,12 +346,6 @@ take_data(struct pb_imap_client *c, const struct pb_imap_data *data,
 		return take_fetch(c, data, event);
 	case PB_IMAP_DATA_SEARCH:
 		return take_found(c, data, event);
-	case PB_IMAP_DATA_VANISHED:
-		event->type = PB_IMAP_EVENT_VANISHED;
-		event->ranges = data->ranges;
-		event->n_ranges = data->n_ranges;
-		event->earlier = data->earlier;
-		return PB_OK;
 	case PB_IMAP_DATA_OTHER:
 		return PB_AGAIN;
 	}

@@ -120,16 +120,6 @@ parse_esearch(struct pb_slice rest, struct pb_imap_names *names)
 	return is_set(rest, ',');
 }
 
-static bool
-parse_vanished(struct pb_slice rest, struct pb_imap_names *names)
-{
-	names->naming = PB_IMAP_NAMING_VANISHED;
-	names->separator = ',';
-	names->earlier = take_text(&rest, "(EARLIER) ");
-	names->set = rest;
-	return rest.len > 0 && is_set(rest, ',');
-}
-
 bool
 pb_imap_names_parse(struct pb_slice response, struct pb_imap_names *names)
 {
@@ -139,8 +129,6 @@ pb_imap_names_parse(struct pb_slice response, struct pb_imap_names *names)
 	*names = (struct pb_imap_names){ .separator = ' ' };
 	if (pb_slice_is(word, "ESEARCH"))
 		return parse_esearch(rest, names);
-	if (pb_slice_is(word, "VANISHED"))
-		return parse_vanished(rest, names);
 	names->set = rest;
 	return pb_slice_is(word, "SEARCH") && is_set(rest, ' ');
 }

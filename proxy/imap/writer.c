@@ -1,6 +1,5 @@
 #include "popbridge/imap/writer.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -241,38 +240,13 @@ pb_imap_write_authenticate(struct pb_imap_writer *w, struct pb_buffer *out,
 
 enum pb_status
 pb_imap_write_select(struct pb_imap_writer *w, struct pb_buffer *out,
-    const char *tag, const char *mailbox, bool condstore)
+    const char *tag, const char *mailbox)
 {
 	size_t before = out->len;
 
 	begin(w, out, tag);
-	mailimap_select_send(w->stream, mailbox, condstore ? 1 : 0);
+	mailimap_select_send(w->stream, mailbox, 0);
 	return end(w, before);
-}
-
-enum pb_status
-pb_imap_write_enable_qresync(struct pb_buffer *out, const char *tag)
-{
-	return pb_buffer_printf(out, "%s ENABLE QRESYNC\r\n", tag);
-}
-
-/* libetpan's own leaves the outer parentheses out, and servers ignore that. */
-enum pb_status
-pb_imap_write_resync(struct pb_imap_writer *w, struct pb_buffer *out,
-    const char *tag, const char *mailbox, const struct pb_imap_since *since)
-{
-	size_t before = out->len;
-	enum pb_status st = pb_imap_write_select(w, out, tag, mailbox, false);
-
-	if (st != PB_OK)
-		return st;
-	/* The parameter stands where the line has just ended. */
-	out->len -= 2;
-	st = pb_buffer_printf(out, " (QRESYNC (%" PRIu32 " %" PRIu64 "))\r\n",
-	    since->uidvalidity, since->modseq);
-	if (st != PB_OK)
-		out->len = before;
-	return st;
 }
 
 static enum pb_status

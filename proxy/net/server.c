@@ -184,6 +184,20 @@ on_end_signal(uv_signal_t *handle, int number)
 	pb_check(uv_queue_work(&s->loop, work, join_workers, after_join) == 0);
 }
 
+static bool
+same_text(const char *a, const char *b)
+{
+	return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
+}
+
+/* What was given up at the start is gone. */
+static bool
+same_rights(const struct pb_config *a, const struct pb_config *b)
+{
+	return same_text(a->user, b->user) && same_text(a->group, b->group) &&
+	    a->sandbox == b->sandbox && a->core_dumps == b->core_dumps;
+}
+
 /*
  * Sockets are opened once.  What a listener may do goes by its number, so no
  * other configuration than one with the same listeners can be used.
@@ -215,6 +229,10 @@ load_again(struct server *s)
 		pb_log(PB_LOG_ERROR, "configuration not reloaded, the old one "
 		    "stays", PB_LOG_STR("why", "workers and the URLs of "
 			"listeners change only with a restart"));
+	else if (!same_rights(s->snapshot->config, config))
+		pb_log(PB_LOG_ERROR, "configuration not reloaded, the old one "
+		    "stays", PB_LOG_STR("why", "user, group, sandbox and "
+			"core-dumps change only with a restart"));
 	else if (pb_snapshot_new(config, &snapshot, &err) != PB_OK)
 		pb_log(PB_LOG_ERROR, "configuration not reloaded, the old one "
 		    "stays", PB_LOG_STR("why", err.text));
@@ -315,6 +333,13 @@ watch_signals(struct server *s)
 	pb_check(uv_signal_start(&s->on_hup, on_reload_signal, SIGHUP) == 0);
 }
 
+static void
+close_sockets(const int *sockets, size_t n)
+{
+	while (n-- > 0)
+		close(sockets[n]);
+}
+
 /* sockets: for each listener, one for each worker. */
 static enum pb_status
 bind_all(struct server *s, struct listen_list *listen, int *sockets,
@@ -325,12 +350,11 @@ bind_all(struct server *s, struct listen_list *listen, int *sockets,
 	for (i = 0; i < listen->n; i++) {
 		enum pb_status st = pb_listener_bind(&listen->url[i],
 		    sockets + i * s->n_workers, s->n_workers, err);
-		size_t bound = i * s->n_workers;
 
-		while (st != PB_OK && bound-- > 0)
-			close(sockets[bound]);
-		if (st != PB_OK)
+		if (st != PB_OK) {
+			close_sockets(sockets, i * s->n_workers);
 			return st;
+		}
 	}
 	return PB_OK;
 }
@@ -389,6 +413,38 @@ announce(const struct server *s, const struct listen_list *listen)
 	warn(s->snapshot);
 }
 
+/* A disk that does not do now is no reason not to serve. */
+static enum pb_status
+make_listings(struct server *s, struct pb_error *err)
+{
+	const struct pb_config *config = s->snapshot->config;
+	enum pb_status st;
+
+	if (config->state_directory != NULL) {
+		st = pb_listing_cache_open(config->state_directory,
+		    &s->listing_cache, err);
+		if (st == PB_EINVAL || st == PB_ENOMEM)
+			return st;
+		if (st != PB_OK)
+			pb_log(PB_LOG_WARN, "what mailboxes hold is not "
+			    "remembered on the disk",
+			    PB_LOG_STR("why", err->text));
+	}
+	s->listings = pb_listings_new((size_t)config->listing_memory * 1024 *
+	    1024);
+	pb_check(s->listings != NULL);
+	return PB_OK;
+}
+
+/* What is made from here on is made by whom, and where, it may. */
+static enum pb_status
+confine(struct server *s, struct pb_error *err)
+{
+	if (s->hooks->confine == NULL)
+		return PB_OK;
+	return s->hooks->confine(s->hooks->ctx, s->snapshot->config, err);
+}
+
 static enum pb_status
 open_all(struct server *s, struct pb_error *err)
 {
@@ -401,6 +457,13 @@ open_all(struct server *s, struct pb_error *err)
 	for (listen->n = 0; listen->n < config->n_listeners; listen->n++)
 		listen->url[listen->n] = config->listener[listen->n].url;
 	st = bind_all(s, listen, sockets, err);
+	if (st == PB_OK) {
+		st = confine(s, err);
+		if (st == PB_OK)
+			st = make_listings(s, err);
+		if (st != PB_OK)
+			close_sockets(sockets, listen->n * s->n_workers);
+	}
 	if (st == PB_OK) {
 		start_workers(s, listen, sockets);
 		announce(s, listen);
@@ -484,29 +547,6 @@ make_limits(struct server *s)
 	pb_check(s->pool != NULL);
 }
 
-/* A disk that does not do now is no reason not to serve. */
-static enum pb_status
-make_listings(struct server *s, struct pb_error *err)
-{
-	const struct pb_config *config = s->snapshot->config;
-	enum pb_status st;
-
-	if (config->state_directory != NULL) {
-		st = pb_listing_cache_open(config->state_directory,
-		    &s->listing_cache, err);
-		if (st == PB_EINVAL || st == PB_ENOMEM)
-			return st;
-		if (st != PB_OK)
-			pb_log(PB_LOG_WARN, "what mailboxes hold is not "
-			    "remembered on the disk",
-			    PB_LOG_STR("why", err->text));
-	}
-	s->listings = pb_listings_new((size_t)config->listing_memory * 1024 *
-	    1024);
-	pb_check(s->listings != NULL);
-	return PB_OK;
-}
-
 enum pb_status
 pb_server_run(struct pb_config *config, const struct pb_server_hooks *hooks,
     struct pb_error *err)
@@ -514,12 +554,8 @@ pb_server_run(struct pb_config *config, const struct pb_server_hooks *hooks,
 	struct server s = { .hooks = hooks };
 	enum pb_status st = pb_snapshot_new(config, &s.snapshot, err);
 
-	if (st == PB_OK)
-		st = make_listings(&s, err);
-	if (st != PB_OK) {
-		pb_snapshot_unref(&s.snapshot);
+	if (st != PB_OK)
 		return st;
-	}
 	use_limits();
 	s.n_workers = config->workers > 0 ? config->workers : cores();
 	if (s.n_workers > WORKERS_MAX)

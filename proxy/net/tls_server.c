@@ -169,6 +169,8 @@ add_server_site(struct pb_tls_context *ctx,
 
 	if (site == NULL)
 		return PB_ENOMEM;
+	/* Passwords come in here, and a buffer is not wiped when it goes. */
+	(void)SSL_CTX_set_options(site, SSL_OP_CLEANSE_PLAINTEXT);
 	st = load_certificate(site, c, err);
 	if (st == PB_OK)
 		st = note_expiry(ctx, site, c->cert_file);

@@ -98,6 +98,14 @@ judge_accounts(struct pb_judgement *j)
 }
 
 static void
+judge_user(struct pb_judgement *j)
+{
+	if (j->config->group != NULL && j->config->user == NULL)
+		pb_judge_say(j, PB_CONFIG_ERROR, "group", "a group without a "
+		    "user leaves everything to root: give user, too");
+}
+
+static void
 judge_timeouts(struct pb_judgement *j)
 {
 	if (j->config->idle_timeout < 600)
@@ -115,6 +123,7 @@ pb_config_judge(const struct pb_config *config,
 	pb_judge_routes(&j);
 	pb_judge_listeners(&j);
 	judge_accounts(&j);
+	judge_user(&j);
 	judge_timeouts(&j);
 	return j.result;
 }

@@ -11,7 +11,7 @@ _Static_assert((int)PB_CONFIG_PLAIN == (int)PB_SASL_PLAIN &&
 _Static_assert(SAME_SIZE(pb_log_level) && SAME_SIZE(pb_log_format) &&
 	SAME_SIZE(pb_mark_seen) && SAME_SIZE(pb_lock_mode) &&
 	SAME_SIZE(pb_tls_profile) && SAME_SIZE(pb_upstream_auth) &&
-	SAME_SIZE(pb_identity),
+	SAME_SIZE(pb_identity) && SAME_SIZE(pb_sandbox),
     "a WORD is stored as an unsigned");
 
 static const char *const log_levels[] = {
@@ -40,6 +40,9 @@ static const char *const upstream_auths[] = {
 	[PB_UPSTREAM_AUTH_LOGIN] = "login",
 	[PB_UPSTREAM_AUTH_XOAUTH2] = "xoauth2",
 	[PB_UPSTREAM_AUTH_OAUTHBEARER] = "oauthbearer", NULL };
+static const char *const sandboxes[] = {
+	[PB_SANDBOX_NO] = "no", [PB_SANDBOX_TRY] = "try",
+	[PB_SANDBOX_YES] = "yes", NULL };
 static const char *const identities[] = {
 	[PB_IDENTITY_PASS_THROUGH] = "pass-through",
 	[PB_IDENTITY_ACCOUNTS] = "accounts", NULL };
@@ -310,6 +313,22 @@ static const struct pb_option rows[] = {
 	{ .name = "log-format", .type = PB_OPTION_WORD, GLOBAL(log_format),
 	    .argument = "FORMAT", .fallback = "text", .words = log_formats,
 	    .help = "how records look on standard error" },
+	{ .name = "user", .type = PB_OPTION_TEXT, GLOBAL(user),
+	    .argument = "NAME",
+	    .help = "when it is started as root and every listener is bound, "
+		"become this user for good" },
+	{ .name = "group", .type = PB_OPTION_TEXT, GLOBAL(group),
+	    .argument = "NAME",
+	    .help = "the same, with this group instead of the user's own" },
+	{ .name = "sandbox", .type = PB_OPTION_WORD, GLOBAL(sandbox),
+	    .argument = "MODE", .fallback = "try", .words = sandboxes,
+	    .help = "have the kernel refuse what serving does not need "
+		"(seccomp and Landlock): not at all, as far as it can, or not "
+		"start where it cannot" },
+	{ .name = "core-dumps", .type = PB_OPTION_FLAG, GLOBAL(core_dumps),
+	    .argument = "YES-OR-NO", .fallback = "no",
+	    .help = "let the kernel dump the memory, passwords included, when "
+		"it crashes" },
 	{ .name = "ports-file", .type = PB_OPTION_FILE, GLOBAL(ports_file),
 	    .argument = "FILE",
 	    .help = "when every listener is bound, write their URLs here, one "

@@ -2,13 +2,13 @@
 
 #include "popbridge/base/check.h"
 
-/* Octets of the longest number of 64 bits, and of 32. */
-#define NUMBER_MAX 10
-#define MESSAGE_MAX 10
-#define HEAD_MAX (4 * NUMBER_MAX)
+/* Octets of the longest number of 32 bits. */
+#define NUMBER_MAX 5
+#define MESSAGE_MAX (2 * NUMBER_MAX)
+#define HEAD_MAX (3 * NUMBER_MAX)
 
 static char *
-put(char *at, uint64_t number)
+put(char *at, uint32_t number)
 {
 	while (number >= 0x80) {
 		*at++ = (char)(number | 0x80);
@@ -23,7 +23,6 @@ put_head(char *at, const struct pb_listing *l)
 {
 	at = put(at, l->uidvalidity);
 	at = put(at, l->uidnext);
-	at = put(at, l->modseq);
 	return put(at, l->count);
 }
 
@@ -80,12 +79,8 @@ take(struct pb_slice *in, uint64_t max, uint64_t *number)
 
 	for (n = 0; n < in->len && n < NUMBER_MAX; n++) {
 		uint64_t octet = (unsigned char)in->data[n];
-		uint64_t bits = octet & 0x7f;
-		unsigned shift = 7 * (unsigned)n;
 
-		if (shift == 63 && bits > 1)
-			return false;
-		value |= bits << shift;
+		value |= (octet & 0x7f) << (7 * n);
 		if ((octet & 0x80) != 0)
 			continue;
 		pb_slice_skip(in, n + 1);
@@ -122,7 +117,6 @@ pb_listing_decode(struct pb_slice in, struct pb_listing **listing)
 {
 	uint64_t uidvalidity = 0;
 	uint64_t uidnext = 0;
-	uint64_t modseq = 0;
 	uint64_t count = 0;
 	struct pb_listing *l;
 
@@ -130,7 +124,6 @@ pb_listing_decode(struct pb_slice in, struct pb_listing **listing)
 	/* A message has two octets, so that few cannot ask for much memory. */
 	if (!take(&in, UINT32_MAX, &uidvalidity) ||
 	    !take(&in, UINT32_MAX, &uidnext) || uidnext == 0 ||
-	    !take(&in, UINT64_MAX, &modseq) ||
 	    !take(&in, PB_LISTING_MAX, &count) || count > in.len / 2)
 		return PB_EINVAL;
 	l = pb_listing_new((uint32_t)count);
@@ -138,7 +131,6 @@ pb_listing_decode(struct pb_slice in, struct pb_listing **listing)
 		return PB_ENOMEM;
 	l->uidvalidity = (uint32_t)uidvalidity;
 	l->uidnext = (uint32_t)uidnext;
-	l->modseq = modseq;
 	if (take_messages(&in, l) && pb_listing_seal(l) == PB_OK) {
 		*listing = l;
 		return PB_OK;

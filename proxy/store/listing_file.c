@@ -13,7 +13,7 @@
 /* "popl", as file(1) and other programs know a file of ours. */
 #define APPLICATION_ID 0x706f706c
 /* Of the tables, of what is digested, and of store/listing_code.h. */
-#define VERSION 1
+#define VERSION 2
 
 /* About what a row costs besides the listing. */
 #define ROW_OCTETS 120

@@ -12,6 +12,8 @@ pb_db_connect(const char *file, sqlite3 **db)
 	    SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
 		return false;
 	(void)sqlite3_busy_timeout(*db, BUSY_MILLISECONDS);
+	/* There may be no folder for temporary files that it could write to. */
+	(void)sqlite3_exec(*db, "PRAGMA temp_store = MEMORY", NULL, NULL, NULL);
 	(void)sqlite3_db_config(*db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	return true;
 }

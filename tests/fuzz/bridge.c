@@ -34,7 +34,6 @@ known(void)
 
 	l->uidvalidity = 1700000000;
 	l->uidnext = 10;
-	l->modseq = 5;
 	l->uids[0] = 7;
 	l->sizes[0] = 120;
 	l->uids[1] = 9;

@@ -94,11 +94,12 @@ def account(dovecot, new_account):
 
 
 def proc(pid, name):
-    """What /proc says of a process, as octets; nothing when it has ended."""
+    """What /proc says of a process, as octets; nothing when it has ended, or
+    hides it from all but root."""
     try:
         with open("/proc/%d/%s" % (pid, name), "rb") as f:
             return f.read()
-    except (FileNotFoundError, ProcessLookupError):
+    except (FileNotFoundError, PermissionError, ProcessLookupError):
         return b""
 
 

@@ -2,14 +2,12 @@
 remembers what it was: the client sees what is there, or no maildrop at all,
 and when the lies end, nothing of them is left."""
 
-import re
-
 import pytest
 
 from fake_imap import CAPABILITIES, FakeImap
 from pop3client import Pop3, numbered
 
-WORDS = CAPABILITIES + b" ENABLE CONDSTORE QRESYNC ESEARCH"
+WORDS = CAPABILITIES + b" ESEARCH"
 PLAIN_WORDS = CAPABILITIES
 
 
@@ -18,31 +16,23 @@ def text(uid):
 
 
 class Mailbox(FakeImap):
-    """Tells the truth, all of RFC 3501, 4731 and 7162 that is asked of it,
-    unless one of `lies` stands in its place: {what: what is said instead, or
-    a function that says it of the truth}."""
-
-    def __init__(self, capabilities):
-        super().__init__(capabilities=capabilities)
-        self.handlers["ENABLE"] = self.enable
+    """Tells the truth, all of RFC 3501 and 4731 that is asked of it, unless
+    one of `lies` stands in its place: {what: what is said instead, or a
+    function that says it of the truth}."""
 
     def begin(self):
         self.messages = [(uid, text(uid)) for uid in (3, 5, 8, 9, 12)]
         self.lies = {}
         self.uidnext = 13
-        self.modseq = 100
-        self.vanished = []      # (modseq, UID)
 
     # what others do
 
     def deliver(self):
         self.messages.append((self.uidnext, text(self.uidnext)))
         self.uidnext += 1
-        self.modseq += 1
 
     def expunge(self, place):
-        self.modseq += 1
-        self.vanished.append((self.modseq, self.messages.pop(place)[0]))
+        self.messages.pop(place)
 
     def truth(self):
         return [(uid, len(message)) for uid, message in self.messages]
@@ -53,26 +43,13 @@ class Mailbox(FakeImap):
         lie = self.lies.get(what, truth)
         return lie(truth) if callable(lie) else lie
 
-    def enable(self, connection, tag, _):
-        connection.send(b"* ENABLED QRESYNC\r\n" + tag + b" OK enabled\r\n")
-
-    def select(self, connection, tag, args):
+    def select(self, connection, tag, _):
         lines = [b"FLAGS (\\Seen \\Deleted)",
                  b"%d EXISTS" % self.said("EXISTS", len(self.messages)),
                  b"OK [UIDVALIDITY 7] valid"]
         uidnext = self.said("UIDNEXT", self.uidnext)
         if uidnext is not None:
             lines.append(b"OK [UIDNEXT %d] next" % uidnext)
-        since = re.search(rb"QRESYNC \((\d+) (\d+)", args)
-        if b"CONDSTORE" in self.capabilities:
-            lines.append(b"OK [HIGHESTMODSEQ %d] highest" % self.modseq)
-        if since:
-            gone = self.said("VANISHED", [
-                uid for modseq, uid in self.vanished
-                if modseq > int(since.group(2))])
-            if gone:
-                lines.append(b"VANISHED (EARLIER) " +
-                             b",".join(b"%d" % uid for uid in gone))
         connection.send(b"".join(b"* %s\r\n" % line for line in lines) +
                         tag + b" OK [READ-WRITE] open\r\n")
 
@@ -123,12 +100,6 @@ LIES = {
     "exists-one-too-many": {"EXISTS": lambda n: n + 1},
     "exists-one-too-few": {"EXISTS": lambda n: max(n - 1, 0)},
     "exists-many-too-many": {"EXISTS": 1999999},
-    "nobody-vanished": {"VANISHED": []},
-    "strangers-vanished": {"VANISHED": [1, 2, 4, 6, 7, 1000]},
-    "all-vanished": {"VANISHED": list(range(1, 40))},
-    "one-more-vanished": {"VANISHED": lambda gone: gone + [8]},
-    "the-last-vanished-instead":
-        {"VANISHED": lambda gone: [12] * len(gone)},
     "size-of-one-changed":
         {"SIZES": lambda l: [(u, n + (u == 12)) for u, n in l]},
     "uid-of-the-last-changed":
@@ -148,8 +119,7 @@ LIES = {
 }
 # What nothing contradicts: who is the last, and how many there are, is right,
 # or the mailbox is empty.
-BELIEVED = {("the-last-vanished-instead", "one-goes-one-comes"),
-            ("size-of-one-changed", "one-comes"),
+BELIEVED = {("size-of-one-changed", "one-comes"),
             ("size-of-one-changed", "one-goes-one-comes"),
             ("exists-constant", "all-go"), ("exists-and-uidnext", "all-go")}
 CHANGES = {
@@ -179,7 +149,7 @@ def see(bridge, user):
             for (_, uid), (_, size) in zip(uids, sizes)]
 
 
-@pytest.fixture(params=(WORDS, PLAIN_WORDS), ids=("qresync", "plain"))
+@pytest.fixture(params=(WORDS, PLAIN_WORDS), ids=("esearch", "plain"))
 def mailbox(request):
     server = Mailbox(request.param)
     yield server

@@ -247,7 +247,7 @@ mechanisms(struct player *p, const char *list)
 	p->edge.door.mechanisms = p->mechanisms;
 }
 
-/* UIDVALIDITY/UIDNEXT/MODSEQ and then /UID=SIZE for each message. */
+/* UIDVALIDITY/UIDNEXT and then /UID=SIZE for each message. */
 static void
 knows(struct player *p, const char *text)
 {
@@ -257,7 +257,6 @@ knows(struct player *p, const char *text)
 	l->count = 0;
 	l->uidvalidity = (uint32_t)strtoul(text, &at, 10);
 	l->uidnext = (uint32_t)strtoul(at + 1, &at, 10);
-	l->modseq = strtoull(at + 1, &at, 10);
 	while (*at == '/' && l->count < 16) {
 		l->uids[l->count] = (uint32_t)strtoul(at + 1, &at, 10);
 		l->sizes[l->count++] = (uint32_t)strtoul(at + 1, &at, 10);

@@ -50,6 +50,13 @@
  */
 #define PB_BRIDGE_RESUMED_MS 5000
 
+/*
+ * A connection on which messages of a larger mailbox were read is not kept: a
+ * server may have loaded what it opens the mailbox slowly with from then on
+ * (Dovecot on Maildir: 5 us a message, where a new login costs 5 ms).
+ */
+#define PB_BRIDGE_KEEP_MESSAGES 2000
+
 /* How a user's sessions are served; those of one route have the same. */
 struct pb_bridge_options {
 	const char *mailbox;

@@ -15,14 +15,14 @@
  * listing.
  *
  * Where nothing is known of the mailbox, all UIDs and sizes are fetched.  Where
- * a listing is known, only what came since: UIDs only grow (RFC 3501, section
- * 2.3.1.1), so with the same UIDVALIDITY no message can have come but from the
- * known UIDNEXT on, and what came is fetched together with SELECT.  When known
- * and new messages together are as many as SELECT says, none has vanished.
- * Otherwise QRESYNC (RFC 7162) has said which, or a SEARCH says which are still
- * there.  "n:*" names the last message, whatever n is, so its place bears
- * witness, too.  Whatever does not fit together ends in a full listing: what
- * is known only saves time, and is never believed.
+ * a listing is known, SELECT alone proves it, if nothing has changed: UIDs only
+ * grow (RFC 3501, section 2.3.1.1), so with the same UIDVALIDITY and UIDNEXT no
+ * message has come, and with as many as before none has vanished.  Else what
+ * came is fetched, from the known UIDNEXT on; known and new messages together
+ * are as many as SELECT says, or a SEARCH says which are still there.  "n:*"
+ * names the last message, whatever n is, so its place bears witness, too.
+ * Whatever does not fit together ends in a full listing: what is known only
+ * saves time, and is never believed.
  */
 
 /* Listings that fail because the mailbox changes meanwhile. */
@@ -37,7 +37,7 @@ enum pb_census_verdict {
 
 enum pb_census_phase {
 	PB_CENSUS_ALL,		/* all messages are listed */
-	PB_CENSUS_NEWS,		/* those from the known UIDNEXT on */
+	PB_CENSUS_NEWS,		/* those from the known UIDNEXT on, if any */
 	PB_CENSUS_ALIVE,	/* which of the known ones are left? */
 };
 
@@ -45,7 +45,6 @@ struct pb_census {
 	struct pb_listing *known;	/* shared; NULL: nothing */
 	struct pb_listing *listing;	/* shared; the result */
 	enum pb_census_phase phase;
-	unsigned stale;		/* fetches under way that are of no use */
 	unsigned listings;	/* full ones so far */
 	struct pb_draft draft;	/* ALL: by place; else what is new */
 	uint8_t *dead;		/* own; a bit for each known or new message */
@@ -55,10 +54,8 @@ struct pb_census {
 	uint32_t exists_selected; /* what SELECT said; of the full listing
 				   that is under way, what it said then */
 	uint32_t uidnext;	/* what SELECT said; 0: nothing */
-	uint64_t modseq;	/* the same */
 	uint32_t last_uid;	/* NEWS: the highest that was listed, */
 	uint32_t last_seq;	/* and its place; 0: none was */
-	bool again;		/* SELECT without QRESYNC */
 	bool shifted;		/* a message vanished meanwhile */
 	bool unclear;		/* something does not fit what is known */
 	/* ALIVE */
@@ -70,13 +67,12 @@ struct pb_census {
 void pb_census_init(struct pb_census *c, struct pb_listing *known);
 void pb_census_fini(struct pb_census *c);
 
-/* SELECT and what belongs behind it; the connection must be READY. */
+/* SELECT, and the listing where nothing is known; the client must be READY. */
 void pb_census_begin(struct pb_census *c, struct pb_imap_client *imap,
 		     const char *mailbox);
 /* Feed every event of the connection until the verdict is not GOES_ON. */
 enum pb_census_verdict pb_census_event(struct pb_census *c,
 				       struct pb_imap_client *imap,
-				       const char *mailbox,
 				       const struct pb_imap_event *event,
 				       struct pb_error *err);
 

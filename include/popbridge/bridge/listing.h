@@ -32,7 +32,6 @@ struct pb_listing {
 	 * mailbox later cannot be compared with this.
 	 */
 	uint32_t uidnext;
-	uint64_t modseq;	/* HIGHESTMODSEQ (RFC 7162); 0: none */
 	uint32_t count;
 	uint64_t octets;	/* of all messages */
 	uint32_t *uids;		/* own */

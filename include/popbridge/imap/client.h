@@ -88,7 +88,6 @@ enum pb_imap_event_type {
 	PB_IMAP_EVENT_BODY_END,	/* it is whole; uid */
 	PB_IMAP_EVENT_BODY_NIL,	/* instead of the three; uid */
 	PB_IMAP_EVENT_FOUND,	/* id, ranges, n_ranges of a SEARCH */
-	PB_IMAP_EVENT_VANISHED,	/* ranges, n_ranges, earlier */
 	PB_IMAP_EVENT_DONE,	/* id, kind, condition; error unless OK */
 };
 
@@ -102,7 +101,6 @@ struct pb_imap_event {
 	struct pb_slice data;	/* valid until the next call */
 	const struct pb_imap_range *ranges; /* as data; see imap/grammar.h */
 	size_t n_ranges;
-	bool earlier;		/* VANISHED (EARLIER): before the SELECT */
 	uint32_t id;
 	enum pb_imap_command_kind kind;
 	enum pb_imap_condition condition;
@@ -113,7 +111,6 @@ struct pb_imap_event {
 struct pb_imap_command {
 	uint32_t id;		/* its tag's number */
 	enum pb_imap_command_kind kind;
-	bool extended;		/* SELECT with a parameter (RFC 7162) */
 };
 
 /* How far a body that came inside a response has been told. */
@@ -141,15 +138,9 @@ struct pb_imap_client {
 	bool read_only;
 	bool throttled;			/* it said [THROTTLED], even with OK */
 	uint32_t uidvalidity;
-	/*
-	 * What it said last of the mailbox; 0: it does not say, or (modseq)
-	 * keeps none.
-	 */
+	/* What it said last of the mailbox; 0: it does not say. */
 	uint32_t uidnext;
-	uint64_t modseq;		/* HIGHESTMODSEQ (RFC 7162) */
-	uint32_t exists;		/* EXISTS, as it said last; or 0 */
-	bool qresync;			/* ENABLE QRESYNC was sent */
-	bool qresync_refused;		/* it announces it and does not do it */
+	uint32_t exists;
 	unsigned refused;		/* responses that did not parse */
 	unsigned dropped;		/* responses that the gate stopped */
 	enum pb_imap_auth auth;		/* as asked for */
@@ -159,6 +150,7 @@ struct pb_imap_client {
 	uint64_t commands;		/* sent so far, for the summary */
 	bool in_body;			/* BEGIN is told, END is not */
 	uint32_t body_uid;		/* of it; 0: not said yet */
+	bool has_read;			/* sizes or bodies, ever */
 	struct pb_buffer inline_body;	/* came inside a response */
 	enum pb_imap_told told;
 	char user[PB_IMAP_USER_MAX + 1];
@@ -215,23 +207,9 @@ bool pb_imap_client_is_busy(const struct pb_imap_client *c);
 /*
  * Commands, when READY and with room.  *id may be NULL.  PB_OK, or PB_EPROTO
  * when the client has failed now (no memory) or before.
- *
- * SELECT with `since`, when that has a modseq and the server can QRESYNC (RFC
- * 7162): the server tells what has vanished since then by
- * PB_IMAP_EVENT_VANISHED, earlier, before DONE, unless UIDVALIDITY is another;
- * and from now on PB_IMAP_EVENT_VANISHED comes instead of EXPUNGE.  This takes
- * room for two commands.
- *
- * A server may announce this and refuse it.  Then qresync_refused is set with
- * DONE, and the next SELECT is a plain one.
  */
 enum pb_status pb_imap_client_select(struct pb_imap_client *c,
-				     const char *mailbox,
-				     const struct pb_imap_since *since)
-    PB_MUST_CHECK;
-/* What is known by `since` will be told by SELECT: see there. */
-bool pb_imap_client_can_resync(const struct pb_imap_client *c,
-			       const struct pb_imap_since *since);
+				     const char *mailbox) PB_MUST_CHECK;
 /*
  * UID and RFC822.SIZE of the messages from UID `first` on.  Of the last message
  * in any case: "*" names it, and a range may be written backwards.

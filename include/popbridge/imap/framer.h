@@ -21,7 +21,7 @@
 
 /* A response with its kept literals; real ones are a few hundred octets. */
 #define PB_IMAP_RESPONSE_MAX (64 * 1024)
-/* SEARCH, ESEARCH, VANISHED: 100,000 UIDs of ten digits on one line. */
+/* SEARCH, ESEARCH: 100,000 UIDs of ten digits on one line. */
 #define PB_IMAP_RESPONSE_SEARCH_MAX (1100 * 1024)
 /* The same of 2,000,000, in a mailbox that has as many messages. */
 #define PB_IMAP_RESPONSE_NAMES_MAX (22 * 1000 * 1024)

@@ -36,7 +36,6 @@ enum pb_imap_capability {
 	PB_IMAP_CAP_AUTH_XOAUTH2 = 1 << 11,
 	PB_IMAP_CAP_AUTH_OAUTHBEARER = 1 << 12,
 	PB_IMAP_CAP_ESEARCH = 1 << 13,
-	PB_IMAP_CAP_QRESYNC = 1 << 14,
 };
 
 enum pb_imap_data_type {
@@ -45,7 +44,6 @@ enum pb_imap_data_type {
 	PB_IMAP_DATA_EXPUNGE,
 	PB_IMAP_DATA_FETCH,
 	PB_IMAP_DATA_SEARCH,	/* ESEARCH, too */
-	PB_IMAP_DATA_VANISHED,
 	PB_IMAP_DATA_OTHER,	/* well formed, and of no interest */
 };
 
@@ -66,11 +64,10 @@ struct pb_imap_data {
 	enum pb_imap_body body;
 	struct pb_slice body_text;
 	uint32_t body_origin;	/* BODY[]<origin> */
-	/* SEARCH, VANISHED: ascending, and no two could be one */
+	/* SEARCH: ascending, and no two could be one */
 	const struct pb_imap_range *ranges;
 	size_t n_ranges;
 	struct pb_slice tag;	/* ESEARCH: in the response; else empty */
-	bool earlier;		/* VANISHED: before the mailbox was selected */
 };
 
 struct pb_imap_grammar;

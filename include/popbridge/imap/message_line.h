@@ -9,8 +9,8 @@
 /*
  * A short cut past gate and grammar for the responses of which there are as
  * many as messages (RFC 3501, message-data): EXPUNGE, and FETCH of UID,
- * RFC822.SIZE, FLAGS, MODSEQ and a body that the framer has handed on, in the
- * form in which servers write them.  One look at each octet, no allocation.
+ * RFC822.SIZE, FLAGS and a body that the framer has handed on, in the form in
+ * which servers write them.  One look at each octet, no allocation.
  *
  * What it takes, gate and grammar would take with the same *data; it takes no
  * other spacing, case or item, and no number with leading zeros.  Everything

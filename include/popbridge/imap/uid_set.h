@@ -9,8 +9,8 @@
 #include "popbridge/base/status.h"
 
 /*
- * Responses that name many messages by UID: SEARCH (RFC 3501, section 7.2.5),
- * ESEARCH with ALL (RFC 4731, RFC 9051), VANISHED (RFC 7162).
+ * Responses that name many messages by UID: SEARCH (RFC 3501, section 7.2.5)
+ * and ESEARCH with ALL (RFC 4731, RFC 9051).
  *
  * The grammar library knows but one of them, and makes two allocations of
  * every UID; these are numbers and nothing else, and there may be 100,000.
@@ -22,16 +22,9 @@ struct pb_imap_range {
 	uint32_t last;
 };
 
-enum pb_imap_naming {
-	PB_IMAP_NAMING_FOUND,
-	PB_IMAP_NAMING_VANISHED,
-};
-
 /* Such a response, taken apart; borrowed from it. */
 struct pb_imap_names {
-	enum pb_imap_naming naming;
 	struct pb_slice tag;	/* of the command; empty: SEARCH has none */
-	bool earlier;		/* VANISHED (EARLIER) */
 	char separator;		/* between the UIDs of the set */
 	struct pb_slice set;	/* may be empty when nothing was found */
 };

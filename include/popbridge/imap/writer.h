@@ -105,27 +105,9 @@ enum pb_status pb_imap_write_dismissal(struct pb_buffer *out,
 				       enum pb_imap_sasl mechanism)
     PB_MUST_CHECK;
 
-/* With `condstore` the server is to say HIGHESTMODSEQ (RFC 7162). */
 enum pb_status pb_imap_write_select(struct pb_imap_writer *w,
 				    struct pb_buffer *out, const char *tag,
-				    const char *mailbox,
-				    bool condstore) PB_MUST_CHECK;
-
-/* What is known of a mailbox (RFC 7162). */
-struct pb_imap_since {
-	uint32_t uidvalidity;
-	uint64_t modseq;	/* 0: nothing */
-};
-
-/* ENABLE QRESYNC, without which SELECT (QRESYNC ...) is an error. */
-enum pb_status pb_imap_write_enable_qresync(struct pb_buffer *out,
-					    const char *tag) PB_MUST_CHECK;
-/* SELECT mailbox (QRESYNC (uidvalidity modseq)) */
-enum pb_status pb_imap_write_resync(struct pb_imap_writer *w,
-				    struct pb_buffer *out, const char *tag,
-				    const char *mailbox,
-				    const struct pb_imap_since *since)
-    PB_MUST_CHECK;
+				    const char *mailbox) PB_MUST_CHECK;
 
 /* UID FETCH first:* (UID RFC822.SIZE) */
 enum pb_status pb_imap_write_fetch_sizes(struct pb_imap_writer *w,

@@ -20,6 +20,13 @@ struct pb_server_hooks {
 	 * client.  The reference becomes the server's.
 	 */
 	struct pb_config *(*reload)(void *ctx);
+	/*
+	 * Every listener is bound, the files of the configuration are read,
+	 * and there is no other thread yet: the time to give up rights.  PB_OK
+	 * to go on, else *err says why not.
+	 */
+	enum pb_status (*confine)(void *ctx, const struct pb_config *config,
+				  struct pb_error *err);
 	void *ctx;		/* borrowed */
 };
 
@@ -27,9 +34,10 @@ struct pb_server_hooks {
  * Serve until a signal ends it.
  *
  * PB_OK      a clean end.
- * PB_EIO     a listener could not be bound, or the ports file not written;
- *            *err says which.
- * PB_EINVAL  a file that the configuration names cannot be used; as above.
+ * PB_EIO     a listener could not be bound, the ports file not written, or
+ *            rights not be given up; *err says which.
+ * PB_EINVAL  a file, or a user, that the configuration names cannot be used; as
+ *            above.
  * PB_ENOMEM
  */
 enum pb_status pb_server_run(struct pb_config *config,

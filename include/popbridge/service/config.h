@@ -20,6 +20,12 @@
 
 enum pb_log_format { PB_LOG_FORMAT_TEXT, PB_LOG_FORMAT_JSON };
 
+enum pb_sandbox {
+	PB_SANDBOX_NO,
+	PB_SANDBOX_TRY,		/* as far as the kernel can */
+	PB_SANDBOX_YES,		/* or not at all */
+};
+
 enum pb_mark_seen {
 	PB_MARK_SEEN_NO,
 	PB_MARK_SEEN_QUIT,	/* what was retrieved, at QUIT */
@@ -122,6 +128,10 @@ struct pb_config {
 	const char *accounts_key;
 	const char *state_directory;
 	const char *ports_file;
+	const char *user;
+	const char *group;
+	enum pb_sandbox sandbox;
+	bool core_dumps;
 	enum pb_log_level log_level;
 	enum pb_log_format log_format;
 	unsigned workers;			/* 0: one per core */

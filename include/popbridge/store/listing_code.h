@@ -9,7 +9,7 @@
 /*
  * A listing as octets, for the disk:
  *
- *	UIDVALIDITY, UIDNEXT, HIGHESTMODSEQ, how many messages;
+ *	UIDVALIDITY, UIDNEXT, how many messages;
  *	for each message the step from the UID before it, less one, and its
  *	size
  *
@@ -19,7 +19,7 @@
  */
 
 /* Longest that a listing can get. */
-#define PB_LISTING_CODE_MAX (3 * 5 + 10 + (size_t)PB_LISTING_MAX * 10)
+#define PB_LISTING_CODE_MAX (3 * 5 + (size_t)PB_LISTING_MAX * 10)
 
 /*
  * Append a sealed listing of at most PB_LISTING_MAX messages.

@@ -660,8 +660,7 @@ select_learns_uidvalidity_and_rights(void **state)
 	struct fixture *f = start_ready();
 
 	(void)state;
-	assert_int_equal(pb_imap_client_select(&f->client, "INBOX",
-	    NULL), PB_OK);
+	assert_int_equal(pb_imap_client_select(&f->client, "INBOX"), PB_OK);
 	sends(f, "A2 SELECT INBOX\r\n");
 	assert_false(f->client.has_uidvalidity);
 	says(f, "* FLAGS (\\Seen)\r\n* 3 EXISTS\r\n* 0 RECENT\r\n"
@@ -672,7 +671,6 @@ select_learns_uidvalidity_and_rights(void **state)
 	assert_true(f->client.has_uidvalidity);
 	assert_int_equal(f->client.uidvalidity, 1700000000);
 	assert_int_equal(f->client.uidnext, 9);
-	assert_int_equal(f->client.modseq, 0);
 	assert_false(f->client.read_only);
 	finish(f);
 }
@@ -683,21 +681,16 @@ what_a_mailbox_says_of_itself_is_bounded(void **state)
 	static const struct {
 		const char *code;
 		uint32_t uidnext;
-		uint64_t modseq;
 	} rows[] = {
-		{ "UIDNEXT 1", 1, 0 },
-		{ "uidnext 4294967295", UINT32_MAX, 0 },
-		{ "UIDNEXT 0", 0, 0 },
-		{ "UIDNEXT 4294967296", 0, 0 },
-		{ "UIDNEXT -1", 0, 0 },
-		{ "UIDNEXT", 0, 0 },
-		{ "UIDNEXT x", 0, 0 },
-		{ "HIGHESTMODSEQ 1", 0, 1 },
-		{ "HIGHESTMODSEQ 9223372036854775807", 0, INT64_MAX },
-		{ "HIGHESTMODSEQ 0", 0, 0 },
-		{ "HIGHESTMODSEQ 9223372036854775808", 0, 0 },
-		{ "HIGHESTMODSEQ 18446744073709551617", 0, 0 },
-		{ "NOMODSEQ", 0, 0 },
+		{ "UIDNEXT 1", 1 },
+		{ "uidnext 4294967295", UINT32_MAX },
+		{ "UIDNEXT 0", 0 },
+		{ "UIDNEXT 4294967296", 0 },
+		{ "UIDNEXT 4294967297", 0 },
+		{ "UIDNEXT 18446744073709551617", 0 },
+		{ "UIDNEXT -1", 0 },
+		{ "UIDNEXT", 0 },
+		{ "UIDNEXT x", 0 },
 	};
 	size_t i;
 
@@ -707,14 +700,13 @@ what_a_mailbox_says_of_itself_is_bounded(void **state)
 		char line[100];
 
 		ROW(rows, i);
-		assert_int_equal(pb_imap_client_select(&f->client, "INBOX",
-		    NULL), PB_OK);
+		assert_int_equal(pb_imap_client_select(&f->client, "INBOX"),
+		    PB_OK);
 		snprintf(line, sizeof(line), "* OK [%s] x\r\nA2 OK\r\n",
 		    rows[i].code);
 		says(f, line);
 		must_be_done(f, PB_IMAP_OK, PB_ERROR_NONE);
 		assert_int_equal(f->client.uidnext, rows[i].uidnext);
-		assert_int_equal(f->client.modseq, rows[i].modseq);
 		finish(f);
 	}
 }
@@ -725,19 +717,13 @@ the_next_select_forgets_what_the_last_said(void **state)
 	struct fixture *f = start_ready();
 
 	(void)state;
-	assert_int_equal(pb_imap_client_select(&f->client, "INBOX", NULL),
-	    PB_OK);
-	says(f, "* OK [UIDNEXT 9] x\r\n* OK [HIGHESTMODSEQ 5] x\r\n"
-	    "A2 OK\r\n");
+	assert_int_equal(pb_imap_client_select(&f->client, "INBOX"), PB_OK);
+	says(f, "* 3 EXISTS\r\n* OK [UIDNEXT 9] x\r\nA2 OK\r\n");
 	assert_int_equal(f->client.uidnext, 9);
-	assert_int_equal(f->client.modseq, 5);
-	/* As UID EXPUNGE says it. */
-	says(f, "* OK [HIGHESTMODSEQ 7] x\r\n");
-	assert_int_equal(f->client.modseq, 7);
-	assert_int_equal(pb_imap_client_select(&f->client, "INBOX", NULL),
-	    PB_OK);
+	assert_int_equal(f->client.exists, 3);
+	assert_int_equal(pb_imap_client_select(&f->client, "INBOX"), PB_OK);
 	assert_int_equal(f->client.uidnext, 0);
-	assert_int_equal(f->client.modseq, 0);
+	assert_int_equal(f->client.exists, 0);
 	finish(f);
 }
 
@@ -747,8 +733,7 @@ a_read_only_mailbox_is_noticed(void **state)
 	struct fixture *f = start_ready();
 
 	(void)state;
-	assert_int_equal(pb_imap_client_select(&f->client, "INBOX",
-	    NULL), PB_OK);
+	assert_int_equal(pb_imap_client_select(&f->client, "INBOX"), PB_OK);
 	says(f, "A2 OK [READ-ONLY] done\r\n");
 	assert_true(f->client.read_only);
 	finish(f);
@@ -760,8 +745,7 @@ a_change_of_uidvalidity_ends_the_connection(void **state)
 	struct fixture *f = start_ready();
 
 	(void)state;
-	assert_int_equal(pb_imap_client_select(&f->client, "INBOX",
-	    NULL), PB_OK);
+	assert_int_equal(pb_imap_client_select(&f->client, "INBOX"), PB_OK);
 	says(f, "* OK [UIDVALIDITY 5] x\r\nA2 OK\r\n");
 	says(f, "* OK [UIDVALIDITY 5] the same\r\n");
 	assert_int_equal(f->status, PB_AGAIN);
@@ -799,6 +783,24 @@ sizes_come_in_any_form(void **state)
 }
 
 static void
+what_is_said_before_select_is_answered_is_no_listing(void **state)
+{
+	struct fixture *f = start_ready();
+
+	(void)state;
+	assert_int_equal(pb_imap_client_select(&f->client, "INBOX"), PB_OK);
+	assert_int_equal(pb_imap_client_sizes(&f->client, 1), PB_OK);
+	says(f, "* 1 FETCH (UID 5 RFC822.SIZE 3)\r\n"
+	    "* 2 FETCH (UID 8 FLAGS (\\Seen))\r\n* 3 EXPUNGE\r\n");
+	assert_int_equal(f->status, PB_AGAIN);
+	assert_int_equal(f->event.type, PB_IMAP_EVENT_EXISTS);
+	says(f, "A2 OK\r\n* 1 FETCH (UID 5 RFC822.SIZE 3)\r\n");
+	assert_int_equal(f->event.type, PB_IMAP_EVENT_SIZE);
+	assert_int_equal(f->event.uid, 5);
+	finish(f);
+}
+
+static void
 sizes_may_be_asked_for_from_a_uid_on(void **state)
 {
 	struct fixture *f = start_ready();
@@ -820,8 +822,7 @@ a_refusal_says_its_scope(void **state)
 	struct fixture *f = start_ready();
 
 	(void)state;
-	assert_int_equal(pb_imap_client_select(&f->client, "X",
-	    NULL), PB_OK);
+	assert_int_equal(pb_imap_client_select(&f->client, "X"), PB_OK);
 	says(f, "A2 NO [NONEXISTENT] no such mailbox\r\n");
 	must_be_done(f, PB_IMAP_NO, PB_ERROR_PERMANENT);
 	assert_int_equal(f->event.error.scope, PB_SCOPE_ACCOUNT);
@@ -1204,6 +1205,8 @@ main(void)
 		cmocka_unit_test(a_read_only_mailbox_is_noticed),
 		cmocka_unit_test(a_change_of_uidvalidity_ends_the_connection),
 		cmocka_unit_test(sizes_come_in_any_form),
+		cmocka_unit_test(
+		    what_is_said_before_select_is_answered_is_no_listing),
 		cmocka_unit_test(sizes_may_be_asked_for_from_a_uid_on),
 		cmocka_unit_test(a_refusal_says_its_scope),
 		cmocka_unit_test(a_whole_session_goes_on_under_all_splits),

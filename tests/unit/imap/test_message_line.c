@@ -59,10 +59,9 @@ lines_of_a_listing_are_taken(void **state)
 		"* 1 FETCH (UID 1 RFC822.SIZE 0)",
 		"* 1 FETCH (UID 7)",
 		"* 1 FETCH (RFC822.SIZE 5)",
-		"* 1 FETCH (UID 1 FLAGS () MODSEQ (5))",
-		"* 1 FETCH (UID 1 FLAGS (\\Seen) MODSEQ (5))",
+		"* 1 FETCH (UID 1 FLAGS ())",
+		"* 1 FETCH (UID 1 FLAGS (\\Seen))",
 		"* 1 FETCH (FLAGS (\\Seen \\Answered $Junk NonJunk Label_1))",
-		"* 1 FETCH (UID 1 MODSEQ (922337203685477580))",
 		"* 1 FETCH (FLAGS (\\Recent) UID 7 RFC822.SIZE 9)",
 		"* 1 FETCH (UID 7 BODY[] {0}\r\n)",
 		"* 1 FETCH (BODY[] {0}\r\n UID 7)",
@@ -137,11 +136,7 @@ what_is_not_just_so_goes_the_long_way(void **state)
 		"* 1 FETCH (UID 7 FLAGS (a\"b))",
 		"* 1 FETCH (UID 7 FLAGS (\x80))",
 		"* 1 FETCH (UID 7 FLAGS (\\Seen)",
-		"* 1 FETCH (UID 7 MODSEQ 5)",
-		"* 1 FETCH (UID 7 MODSEQ ())",
-		"* 1 FETCH (UID 7 MODSEQ (-5))",
-		"* 1 FETCH (UID 7 MODSEQ (9223372036854775807))",
-		"* 1 FETCH (UID 7 MODSEQ (99999999999999999999999))",
+		"* 1 FETCH (UID 7 MODSEQ (5))",
 		"* 1 FETCH (UID 7 X-GM-MSGID 5)",
 		"* 0 EXPUNGE", "* 1 EXPUNGE ", "* 1 EXPUNGED",
 		"* 1 expunge", "* EXPUNGE", "* 01 EXPUNGE",
@@ -181,7 +176,7 @@ any_line(struct pbt_random *random, struct pb_buffer *line)
 	pb_buffer_clear(line);
 	pbt_say(line, "* %" PRIu64 " FETCH (", any_number(random));
 	while (n-- > 0) {
-		switch (pbt_random_below(random, 5)) {
+		switch (pbt_random_below(random, 4)) {
 		case 0:
 			pbt_say(line, "UID %" PRIu64, any_number(random));
 			break;
@@ -192,12 +187,8 @@ any_line(struct pbt_random *random, struct pb_buffer *line)
 		case 2:
 			pbt_say(line, "FLAGS (\\Seen $x)");
 			break;
-		case 3:
-			pbt_say(line, "BODY[] {0}\r\n");
-			break;
 		default:
-			pbt_say(line, "MODSEQ (%" PRIu64 ")",
-			    any_number(random));
+			pbt_say(line, "BODY[] {0}\r\n");
 			break;
 		}
 		pbt_say(line, n > 0 ? " " : ")");

@@ -78,33 +78,12 @@ select_names_the_mailbox(void **state)
 {
 	struct fixture *f = *state;
 
-	MUST_BE(f, pb_imap_write_select(f->writer, &f->out, "A1", "INBOX",
-	    false),
+	MUST_BE(f, pb_imap_write_select(f->writer, &f->out, "A1", "INBOX"),
 	    "A1 SELECT INBOX\r\n");
-	MUST_BE(f, pb_imap_write_select(f->writer, &f->out, "A1", "Old Mail",
-	    false),
+	MUST_BE(f, pb_imap_write_select(f->writer, &f->out, "A1", "Old Mail"),
 	    "A1 SELECT \"Old Mail\"\r\n");
-	MUST_BE(f, pb_imap_write_select(f->writer, &f->out, "A1", "a\"b\\c",
-	    false),
+	MUST_BE(f, pb_imap_write_select(f->writer, &f->out, "A1", "a\"b\\c"),
 	    "A1 SELECT \"a\\\"b\\\\c\"\r\n");
-}
-
-static void
-select_asks_what_has_changed(void **state)
-{
-	static const struct pb_imap_since least = { 1, 1 };
-	static const struct pb_imap_since most = { UINT32_MAX, INT64_MAX };
-	struct fixture *f = *state;
-
-	MUST_BE(f, pb_imap_write_select(f->writer, &f->out, "A1", "INBOX",
-	    true), "A1 SELECT INBOX (CONDSTORE)\r\n");
-	MUST_BE(f, pb_imap_write_enable_qresync(&f->out, "A1"),
-	    "A1 ENABLE QRESYNC\r\n");
-	MUST_BE(f, pb_imap_write_resync(f->writer, &f->out, "A1", "INBOX",
-	    &least), "A1 SELECT INBOX (QRESYNC (1 1))\r\n");
-	MUST_BE(f, pb_imap_write_resync(f->writer, &f->out, "A1", "Old \"Mail",
-	    &most), "A1 SELECT \"Old \\\"Mail\" (QRESYNC (4294967295 "
-	    "9223372036854775807))\r\n");
 }
 
 static void
@@ -498,7 +477,6 @@ sets_name_exactly_the_uids_given(void **state)
 static void
 a_command_that_does_not_fit_leaves_nothing(void **state)
 {
-	static const struct pb_imap_since since = { 7, 5 };
 	static const uint32_t uids[] = { 1, 3 };
 	struct fixture *f = *state;
 	struct pb_buffer out;
@@ -528,8 +506,7 @@ a_command_that_does_not_fit_leaves_nothing(void **state)
 	    &c));
 	MUST_NOT_FIT(pb_imap_write_message(&out, &c));
 	MUST_NOT_FIT(pb_imap_write_message(&out, &token));
-	MUST_NOT_FIT(pb_imap_write_select(f->writer, &out, "A1", "INBOX",
-	    false));
+	MUST_NOT_FIT(pb_imap_write_select(f->writer, &out, "A1", "INBOX"));
 	MUST_NOT_FIT(pb_imap_write_fetch_sizes(f->writer, &out, "A1", 1));
 	MUST_NOT_FIT(pb_imap_write_fetch_bodies(f->writer, &out, "A1",
 	    uids, 2, 0));
@@ -541,12 +518,6 @@ a_command_that_does_not_fit_leaves_nothing(void **state)
 	    PB_IMAP_SEARCH_ALL, false));
 	MUST_NOT_FIT(pb_imap_write_search(f->writer, &out, "A1",
 	    PB_IMAP_SEARCH_ALL, true));
-	MUST_NOT_FIT(pb_imap_write_enable_qresync(&out, "A1"));
-	MUST_NOT_FIT(pb_imap_write_resync(f->writer, &out, "A1", "INBOX",
-	    &since));
-	out.max = 4 + strlen("A1 SELECT INBOX\r\n");
-	MUST_NOT_FIT(pb_imap_write_resync(f->writer, &out, "A1", "INBOX",
-	    &since));
 #undef MUST_NOT_FIT
 	pb_buffer_fini(&out);
 	/* And the next one is whole. */
@@ -613,7 +584,6 @@ main(void)
 		TEST(simple_commands_are_one_word),
 		TEST(id_says_who_we_are),
 		TEST(select_names_the_mailbox),
-		TEST(select_asks_what_has_changed),
 		TEST(fetches_ask_by_uid_and_do_not_set_seen),
 		TEST(stores_are_silent_and_name_one_flag),
 		TEST(expunge_and_search_go_by_uid),

@@ -466,8 +466,8 @@ a_connection_goes_from_loop_to_loop(void **state)
 
 		u = resume(h, w, 1);
 		imap = pb_upstream_imap(u);
-		assert_int_equal(pb_imap_client_select(imap, "INBOX",
-		    NULL), PB_OK);
+		assert_int_equal(pb_imap_client_select(imap, "INBOX"),
+		    PB_OK);
 		pb_stream_send(pb_upstream_stream(u), &imap->out);
 		/* It cannot be given away while it has to do. */
 		assert_false(pb_upstream_park(u, &c));

@@ -23,6 +23,10 @@ nothing_at_all_gives_the_defaults(void **state)
 	assert_null(c->ports_file);
 	assert_null(c->accounts);
 	assert_null(c->accounts_key);
+	assert_null(c->user);
+	assert_null(c->group);
+	assert_int_equal(c->sandbox, PB_SANDBOX_TRY);
+	assert_false(c->core_dumps);
 	assert_int_equal(c->log_level, PB_LOG_INFO);
 	assert_int_equal(c->log_format, PB_LOG_FORMAT_TEXT);
 	assert_int_equal(c->workers, 0);
@@ -117,7 +121,11 @@ a_file_can_set_every_option(void **state)
 	    "add-domain = \"example.org\"\n"
 	    "mailbox = \"Archive/2024\"\n"
 	    "listing-memory = 65\n"
-	    "state-directory = \"/state\"\n";
+	    "state-directory = \"/state\"\n"
+	    "user = popbridge\n"
+	    "group = mail\n"
+	    "sandbox = yes\n"
+	    "core-dumps = yes\n";
 	struct world *w = *state;
 	const struct pb_config *c;
 	const struct pb_route_config *r;
@@ -165,6 +173,10 @@ a_file_can_set_every_option(void **state)
 	assert_int_equal(r->identity, PB_IDENTITY_ACCOUNTS);
 	assert_int_equal(c->listing_memory, 65);
 	assert_string_equal(c->state_directory, "/state");
+	assert_string_equal(c->user, "popbridge");
+	assert_string_equal(c->group, "mail");
+	assert_int_equal(c->sandbox, PB_SANDBOX_YES);
+	assert_true(c->core_dumps);
 	assert_string_equal(c->accounts, "/accounts");
 	assert_string_equal(c->accounts_key, "/accounts.key");
 	assert_string_equal(r->master_user, "popbridge");

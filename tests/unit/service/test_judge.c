@@ -58,6 +58,10 @@ static const struct judged {
 	{ UPSTREAM "accounts-key = k\n", PB_EINVAL,
 	    "F:2: error: accounts-key: a key for accounts is of no use "
 	    "without them: give accounts, too\n" },
+	{ UPSTREAM "user = u\ngroup = g\n", PB_OK, "" },
+	{ UPSTREAM "group = g\n", PB_EINVAL,
+	    "F:2: error: group: a group without a user leaves everything to "
+	    "root: give user, too\n" },
 };
 
 #define TLS "url = \"pop3s://[::]\"\n"

@@ -110,7 +110,8 @@ a_file_of_another_version_is_begun_anew(void **state)
 		const char *why;
 	} rows[] = {
 		{ "PRAGMA user_version = 0", "another version" },
-		{ "PRAGMA user_version = 2", "another version" },
+		{ "PRAGMA user_version = 1", "another version" },
+		{ "PRAGMA user_version = 3", "another version" },
 		{ "PRAGMA application_id = 1", "no file of listings" },
 		{ "DROP TABLE listing", "no such table" },
 		{ "ALTER TABLE listing DROP COLUMN value", "no such column" },

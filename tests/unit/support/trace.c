@@ -238,7 +238,6 @@ static void
 say_event(struct client *c, const struct pb_imap_event *e,
     struct pb_buffer *trace)
 {
-	static const struct pb_imap_since since = { 17, 5 };
 	enum pb_status st;
 
 	if (e->type != PB_IMAP_EVENT_BODY_DATA)
@@ -251,7 +250,7 @@ say_event(struct client *c, const struct pb_imap_event *e,
 		return;
 	case PB_IMAP_EVENT_READY:
 		pbt_say(trace, "ready\n");
-		st = pb_imap_client_select(&c->client, "INBOX", &since);
+		st = pb_imap_client_select(&c->client, "INBOX");
 		if (st == PB_OK)
 			st = pb_imap_client_sizes(&c->client, 1);
 		pb_check(st == PB_OK);
@@ -291,10 +290,6 @@ say_event(struct client *c, const struct pb_imap_event *e,
 		return;
 	case PB_IMAP_EVENT_FOUND:
 		pbt_say(trace, "found");
-		say_ranges(e, trace);
-		return;
-	case PB_IMAP_EVENT_VANISHED:
-		pbt_say(trace, e->earlier ? "vanished earlier" : "vanished");
 		say_ranges(e, trace);
 		return;
 	case PB_IMAP_EVENT_DONE:

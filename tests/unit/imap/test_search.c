@@ -6,9 +6,7 @@
 #include "popbridge/base/mem.h"
 #include "popbridge/imap/client.h"
 
-/* What has changed, found and vanished, as ranges of UIDs. */
-
-static const struct pb_imap_since since = { 17, 5 };
+/* What a SEARCH finds, as ranges of UIDs. */
 
 struct fixture {
 	struct pb_imap_client client;
@@ -27,22 +25,16 @@ tell(struct fixture *f, const struct pb_imap_event *event)
 	case PB_IMAP_EVENT_FOUND:
 		pbt_say(&f->told, "found by %u", event->id);
 		break;
-	case PB_IMAP_EVENT_VANISHED:
-		pbt_say(&f->told, event->earlier ? "earlier" : "vanished");
-		break;
 	case PB_IMAP_EVENT_EXISTS:
 		pbt_say(&f->told, "exists %u", event->number);
 		break;
-	case PB_IMAP_EVENT_SIZE:
-		pbt_say(&f->told, "size of %u", event->uid);
-		break;
 	case PB_IMAP_EVENT_DONE:
-		pbt_say(&f->told, "done %u%s", event->id,
-		    event->condition == PB_IMAP_OK ? "" : " refused");
+		pbt_say(&f->told, "done %u", event->id);
 		break;
 	case PB_IMAP_EVENT_STARTTLS:
 	case PB_IMAP_EVENT_READY:
 	case PB_IMAP_EVENT_EXPUNGE:
+	case PB_IMAP_EVENT_SIZE:
 	case PB_IMAP_EVENT_BODY_BEGIN:
 	case PB_IMAP_EVENT_BODY_DATA:
 	case PB_IMAP_EVENT_BODY_END:
@@ -121,179 +113,6 @@ finish(struct fixture *f)
 }
 
 static void
-must_select(struct fixture *f, const struct pb_imap_since *from,
-    const char *want)
-{
-	assert_int_equal(pb_imap_client_select(&f->client, "INBOX", from),
-	    PB_OK);
-	sends(f, want);
-}
-
-static void
-a_server_that_can_tell_what_vanished_is_asked(void **state)
-{
-	struct fixture *f = start("QRESYNC");
-
-	(void)state;
-	assert_true(pb_imap_client_can_resync(&f->client, &since));
-	must_select(f, &since, "A2 ENABLE QRESYNC\r\n"
-	    "A3 SELECT INBOX (QRESYNC (17 5))\r\n");
-	must_tell(f, "* ENABLED QRESYNC\r\nA2 OK\r\n* 2 EXISTS\r\n"
-	    "* OK [UIDVALIDITY 17] x\r\n* OK [UIDNEXT 120] x\r\n"
-	    "* OK [HIGHESTMODSEQ 9] x\r\n* VANISHED (EARLIER) 41,43:116\r\n"
-	    "* 2 FETCH (UID 117 FLAGS (\\Seen) MODSEQ (9))\r\n"
-	    "* 1 FETCH (UID 5 FLAGS (odd]flag) MODSEQ (7))\r\n"
-	    "A3 OK\r\n", "exists 2\nearlier 41:41 43:116\ndone 3\n");
-	assert_int_equal(f->client.modseq, 9);
-	assert_int_equal(f->client.uidnext, 120);
-	finish(f);
-}
-
-static void
-changed_flags_are_no_listing(void **state)
-{
-	struct fixture *f = start("QRESYNC");
-
-	(void)state;
-	must_select(f, &since, "A2 ENABLE QRESYNC\r\n"
-	    "A3 SELECT INBOX (QRESYNC (17 5))\r\n");
-	assert_int_equal(pb_imap_client_sizes(&f->client, 9), PB_OK);
-	must_tell(f, "A2 OK\r\n* 2 FETCH (UID 8 FLAGS (\\Seen) MODSEQ (9))"
-	    "\r\n* 1 FETCH (UID 5 RFC822.SIZE 3)\r\nA3 OK\r\n", "done 3\n");
-	must_tell(f, "* 3 FETCH (UID 9 RFC822.SIZE 3)\r\nA4 OK\r\n",
-	    "size of 9\ndone 4\n");
-	finish(f);
-}
-
-static void
-it_is_enabled_once_for_a_connection(void **state)
-{
-	struct fixture *f = start("QRESYNC");
-
-	(void)state;
-	must_select(f, &since, "A2 ENABLE QRESYNC\r\n"
-	    "A3 SELECT INBOX (QRESYNC (17 5))\r\n");
-	must_tell(f, "A2 OK\r\nA3 OK\r\n", "done 3\n");
-	must_select(f, &since, "A4 SELECT INBOX (QRESYNC (17 5))\r\n");
-	must_tell(f, "* OK [CLOSED] x\r\nA4 OK\r\n", "done 4\n");
-	/* HIGHESTMODSEQ comes now unasked. */
-	must_select(f, NULL, "A5 SELECT INBOX\r\n");
-	finish(f);
-}
-
-static void
-without_a_modseq_it_is_asked_for_where_it_is_of_use(void **state)
-{
-	static const struct pb_imap_since nothing = { 17, 0 };
-	struct fixture *f = start("QRESYNC");
-
-	(void)state;
-	assert_false(pb_imap_client_can_resync(&f->client, NULL));
-	must_select(f, NULL, "A2 SELECT INBOX (CONDSTORE)\r\n");
-	must_tell(f, "* OK [HIGHESTMODSEQ 9] x\r\nA2 OK\r\n", "done 2\n");
-	assert_int_equal(f->client.modseq, 9);
-	assert_false(pb_imap_client_can_resync(&f->client, &nothing));
-	must_select(f, &nothing, "A3 SELECT INBOX (CONDSTORE)\r\n");
-	finish(f);
-	f = start("CONDSTORE ENABLE");
-	must_select(f, &since, "A2 SELECT INBOX\r\n");
-	finish(f);
-}
-
-static void
-a_server_that_refuses_it_is_asked_no_more(void **state)
-{
-	static const char *const answers[] = { "A2 BAD what\r\nA3 BAD what\r\n",
-		"A2 OK\r\nA3 NO no\r\n" };
-	size_t i;
-
-	(void)state;
-	for (i = 0; i < COUNT(answers); i++) {
-		struct fixture *f = start("QRESYNC");
-
-		ROW(answers, i);
-		must_select(f, &since, "A2 ENABLE QRESYNC\r\n"
-		    "A3 SELECT INBOX (QRESYNC (17 5))\r\n");
-		must_tell(f, answers[i], "done 3 refused\n");
-		assert_true(f->client.qresync_refused);
-		assert_false(pb_imap_client_can_resync(&f->client, &since));
-		must_select(f, &since, "A4 SELECT INBOX\r\n");
-		/* The plain one is refused for another reason. */
-		must_tell(f, "A4 OK\r\n", "done 4\n");
-		finish(f);
-	}
-}
-
-static void
-a_plain_select_that_is_refused_says_nothing_of_it(void **state)
-{
-	struct fixture *f = start("UIDPLUS");
-
-	(void)state;
-	must_select(f, NULL, "A2 SELECT INBOX\r\n");
-	must_tell(f, "A2 NO no\r\n", "done 2 refused\n");
-	assert_false(f->client.qresync_refused);
-	finish(f);
-	f = start("QRESYNC");
-	must_select(f, NULL, "A2 SELECT INBOX (CONDSTORE)\r\n");
-	must_tell(f, "A2 BAD what\r\n", "done 2 refused\n");
-	assert_true(f->client.qresync_refused);
-	must_select(f, NULL, "A3 SELECT INBOX\r\n");
-	finish(f);
-}
-
-static void
-what_vanishes_meanwhile_is_told(void **state)
-{
-	static const uint32_t uids[] = { 3, 4 };
-	struct fixture *f = start("QRESYNC UIDPLUS");
-
-	(void)state;
-	must_select(f, &since, "A2 ENABLE QRESYNC\r\n"
-	    "A3 SELECT INBOX (QRESYNC (17 5))\r\n");
-	says(f, "A2 OK\r\nA3 OK\r\n");
-	must_tell(f, "* VANISHED 405\r\n", "vanished 405:405\n");
-	assert_int_equal(pb_imap_client_uid_expunge(&f->client, uids, 2,
-	    NULL), PB_OK);
-	must_tell(f, "* VANISHED 4,3\r\nA4 OK [HIGHESTMODSEQ 11] x\r\n",
-	    "vanished 3:4\ndone 4\n");
-	assert_int_equal(f->client.modseq, 11);
-	finish(f);
-}
-
-static void
-what_vanished_may_be_very_many(void **state)
-{
-	struct fixture *f = start("QRESYNC");
-	struct pb_buffer line;
-	unsigned i;
-
-	(void)state;
-	pb_buffer_init(&line, 2 << 20);
-	pbt_say(&line, "* VANISHED 1");
-	for (i = 1; i < 90000; i++)
-		pbt_say(&line, ",%u", 4294000000u + 2 * i);
-	pbt_say(&line, "\r\n");
-	pbt_put(&line, pb_slice("", 1));
-	must_select(f, &since, "A2 ENABLE QRESYNC\r\n"
-	    "A3 SELECT INBOX (QRESYNC (17 5))\r\n");
-	says(f, "A2 OK\r\nA3 OK\r\n");
-	pb_buffer_fini(&f->told);
-	pb_buffer_init(&f->told, 4 << 20);
-	says(f, pb_buffer_slice(&line).data);
-	assert_int_equal(f->status, PB_AGAIN);
-	assert_true(pb_slice_starts(pb_buffer_slice(&f->told),
-	    "vanished 1:1 4294000002:4294000002 "));
-	finish(f);
-	/* Where it was not asked for, it is a flood. */
-	f = start("QRESYNC");
-	says(f, pb_buffer_slice(&line).data);
-	assert_int_equal(f->status, PB_EPROTO);
-	finish(f);
-	pb_buffer_fini(&line);
-}
-
-static void
 a_search_is_extended_where_the_server_can(void **state)
 {
 	static const char *const words[] = { "ESEARCH", "IMAP4rev2" };
@@ -356,8 +175,8 @@ an_answer_to_another_command_is_none(void **state)
 		ROW(lines, i);
 		assert_int_equal(pb_imap_client_search_all(&f->client, NULL),
 		    PB_OK);
-		assert_int_equal(pb_imap_client_select(&f->client, "INBOX",
-		    NULL), PB_OK);
+		assert_int_equal(pb_imap_client_select(&f->client, "INBOX"),
+		    PB_OK);
 		must_tell(f, lines[i], "");
 		must_tell(f, "A2 OK\r\n", "done 2\n");
 		/* After the end there is nobody who asked. */
@@ -434,16 +253,6 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_server_that_can_tell_what_vanished_is_asked),
-		cmocka_unit_test(changed_flags_are_no_listing),
-		cmocka_unit_test(it_is_enabled_once_for_a_connection),
-		cmocka_unit_test(
-		    without_a_modseq_it_is_asked_for_where_it_is_of_use),
-		cmocka_unit_test(a_server_that_refuses_it_is_asked_no_more),
-		cmocka_unit_test(
-		    a_plain_select_that_is_refused_says_nothing_of_it),
-		cmocka_unit_test(what_vanishes_meanwhile_is_told),
-		cmocka_unit_test(what_vanished_may_be_very_many),
 		cmocka_unit_test(a_search_is_extended_where_the_server_can),
 		cmocka_unit_test(a_search_without_that_is_a_plain_one),
 		cmocka_unit_test(an_answer_to_another_command_is_none),
