@@ -10,7 +10,7 @@ pb_census_init(struct pb_census *c, struct pb_listing *known)
 	*c = (struct pb_census){ .phase = PB_CENSUS_ALL };
 	if (known != NULL && known->uidnext != 0) {
 		c->known = pb_listing_ref(known);
-		c->phase = PB_CENSUS_NEWS;
+		c->phase = PB_CENSUS_LOOK;
 	}
 }
 
@@ -38,10 +38,13 @@ void
 pb_census_begin(struct pb_census *c, struct pb_imap_client *imap,
     const char *mailbox)
 {
-	if (pb_imap_client_select(imap, mailbox) != PB_OK ||
-	    c->known != NULL)
-		return;
 	/* Both at once: what SELECT says decides if the rest counts. */
+	if (pb_imap_client_select(imap, mailbox) != PB_OK)
+		return;
+	if (c->known != NULL) {
+		sent(pb_imap_client_uids(imap, c->known->uidnext));
+		return;
+	}
 	c->listings++;
 	sent(pb_imap_client_sizes(imap, 1));
 }
@@ -351,7 +354,29 @@ alive_found(struct pb_census *c, struct pb_imap_client *imap,
 	return combine(c, imap, err);
 }
 
-/* A line of a listing of what is new; the last known message may be in it. */
+static void
+note_last(struct pb_census *c, const struct pb_imap_event *event)
+{
+	if (event->uid < c->last_uid)
+		return;
+	c->last_uid = event->uid;
+	c->last_seq = event->seq;
+}
+
+/* A line of what is new, or of the last message, which may be a known one. */
+static void
+take_look(struct pb_census *c, const struct pb_imap_event *event)
+{
+	bool found = true;
+
+	note_last(c, event);
+	if (event->uid < c->known->uidnext)
+		(void)pb_listing_find(c->known, event->uid, &found);
+	if (!found)
+		c->unclear = true;
+}
+
+/* The same with its size. */
 static enum pb_status
 take_news(struct pb_census *c, const struct pb_imap_event *event)
 {
@@ -361,10 +386,7 @@ take_news(struct pb_census *c, const struct pb_imap_event *event)
 	/* Flags alone say nothing about who is there. */
 	if (!event->has_size)
 		return PB_OK;
-	if (event->uid >= c->last_uid) {
-		c->last_uid = event->uid;
-		c->last_seq = event->seq;
-	}
+	note_last(c, event);
 	if (event->uid >= c->known->uidnext)
 		return pb_draft_put(&c->draft, c->draft.count + 1, event->uid,
 		    true, (uint32_t)event->size);
@@ -385,6 +407,9 @@ take_size(struct pb_census *c, const struct pb_imap_event *event,
 		st = pb_draft_put(&c->draft, event->seq, event->uid,
 		    event->has_size, (uint32_t)event->size);
 		break;
+	case PB_CENSUS_LOOK:
+		take_look(c, event);
+		break;
 	case PB_CENSUS_NEWS:
 		st = take_news(c, event);
 		break;
@@ -397,26 +422,31 @@ take_size(struct pb_census *c, const struct pb_imap_event *event,
 	return st == PB_OK ? PB_CENSUS_GOES_ON : no_memory(err);
 }
 
-/* The mailbox is open: what of the known listing must be asked for? */
+/* The mailbox is open: is it the one that is known? */
 static enum pb_census_verdict
 compare(struct pb_census *c, struct pb_imap_client *imap, struct pb_error *err)
 {
-	const struct pb_listing *known = c->known;
-
-	if (imap->uidvalidity != known->uidvalidity)
+	if (imap->uidvalidity != c->known->uidvalidity)
 		return distrust(c, imap, "its UIDVALIDITY is another", err);
-	if (c->uidnext < known->uidnext)
+	if (c->uidnext < c->known->uidnext)
 		return distrust(c, imap, "its UIDNEXT is lower", err);
-	if (c->uidnext > known->uidnext) {
-		sent(pb_imap_client_sizes(imap, known->uidnext));
+	return PB_CENSUS_GOES_ON;
+}
+
+/* The UIDs of what is new are in, and that of the last message. */
+static enum pb_census_verdict
+looked(struct pb_census *c, struct pb_imap_client *imap,
+    const struct pb_imap_event *event, struct pb_error *err)
+{
+	if (c->phase != PB_CENSUS_LOOK)
 		return PB_CENSUS_GOES_ON;
-	}
-	if (c->exists == known->count)
-		return combine(c, imap, err);
-	if (c->exists > known->count)
-		return distrust(c, imap, "there are more without a new UID",
-		    err);
-	return ask_alive(c, imap, err);
+	c->phase = PB_CENSUS_NEWS;
+	if (event->condition != PB_IMAP_OK || c->unclear ||
+	    c->last_uid < c->known->uidnext)
+		return news_listed(c, imap, event, err);
+	c->last_uid = c->last_seq = 0;
+	sent(pb_imap_client_sizes(imap, c->known->uidnext));
+	return PB_CENSUS_GOES_ON;
 }
 
 static enum pb_census_verdict
@@ -443,6 +473,8 @@ command_done(struct pb_census *c, struct pb_imap_client *imap,
 {
 	if (event->kind == PB_IMAP_COMMAND_SELECT)
 		return select_done(c, imap, event, err);
+	if (event->kind == PB_IMAP_COMMAND_UIDS)
+		return looked(c, imap, event, err);
 	if (event->kind == PB_IMAP_COMMAND_SIZES)
 		return c->phase == PB_CENSUS_ALL
 		    ? all_listed(c, imap, event, err)

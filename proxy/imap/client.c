@@ -199,6 +199,15 @@ pb_imap_client_select(struct pb_imap_client *c, const char *mailbox)
 }
 
 enum pb_status
+pb_imap_client_uids(struct pb_imap_client *c, uint32_t first)
+{
+	char tag[PB_IMAP_TAG_SIZE];
+
+	return pb_imap_sent(c, pb_imap_write_fetch_uids(c->writer, &c->out,
+	    pb_imap_next_tag(c, tag), first), PB_IMAP_COMMAND_UIDS, NULL);
+}
+
+enum pb_status
 pb_imap_client_sizes(struct pb_imap_client *c, uint32_t first)
 {
 	char tag[PB_IMAP_TAG_SIZE];

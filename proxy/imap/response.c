@@ -68,6 +68,7 @@ doing(enum pb_imap_command_kind kind)
 	switch (kind) {
 	case PB_IMAP_COMMAND_SELECT:
 		return "the IMAP server refuses SELECT";
+	case PB_IMAP_COMMAND_UIDS:
 	case PB_IMAP_COMMAND_SIZES:
 		return "the IMAP server refuses to list the mailbox";
 	case PB_IMAP_COMMAND_BODIES:
@@ -94,6 +95,7 @@ scope_of(enum pb_imap_command_kind kind)
 	case PB_IMAP_COMMAND_BODIES:
 		return PB_SCOPE_MESSAGE;
 	case PB_IMAP_COMMAND_SELECT:
+	case PB_IMAP_COMMAND_UIDS:
 	case PB_IMAP_COMMAND_SIZES:
 		return PB_SCOPE_ACCOUNT;
 	case PB_IMAP_COMMAND_STORE:
@@ -153,6 +155,7 @@ take_tagged(struct pb_imap_client *c, const struct pb_imap_gated *line,
 	case PB_IMAP_COMMAND_LOGIN:
 		return pb_imap_login_done(c, &command, line, event);
 	case PB_IMAP_COMMAND_SELECT:
+	case PB_IMAP_COMMAND_UIDS:
 	case PB_IMAP_COMMAND_SIZES:
 	case PB_IMAP_COMMAND_BODIES:
 	case PB_IMAP_COMMAND_STORE:
@@ -282,7 +285,8 @@ take_fetch(struct pb_imap_client *c, const struct pb_imap_data *data,
 	if (data->body != PB_IMAP_BODY_ABSENT)
 		return take_inline_body(c, data, event);
 	if ((data->uid == 0 && !data->has_size) ||
-	    pb_imap_find_kind(c, PB_IMAP_COMMAND_SIZES) == NULL)
+	    (pb_imap_find_kind(c, PB_IMAP_COMMAND_SIZES) == NULL &&
+	    pb_imap_find_kind(c, PB_IMAP_COMMAND_UIDS) == NULL))
 		return PB_AGAIN;
 	event->type = PB_IMAP_EVENT_SIZE;
 	event->seq = data->number;

@@ -249,37 +249,48 @@ pb_imap_write_select(struct pb_imap_writer *w, struct pb_buffer *out,
 	return end(w, before);
 }
 
+/* UID FETCH set (one other); `other` is NULL for none, and both are ours. */
 static enum pb_status
 write_fetch(struct pb_imap_writer *w, struct pb_buffer *out, const char *tag,
-    struct mailimap_set *set, struct mailimap_fetch_att *what)
+    struct mailimap_set *set, struct mailimap_fetch_att *one,
+    struct mailimap_fetch_att *other)
 {
+	struct mailimap_fetch_att *atts[] = { one, other };
 	struct mailimap_fetch_type *type =
 	    mailimap_fetch_type_new_fetch_att_list_empty();
-	struct mailimap_fetch_att *uid = mailimap_fetch_att_new_uid();
 	size_t before = out->len;
-	bool built = set != NULL && what != NULL && type != NULL &&
-	    uid != NULL;
+	bool built = set != NULL && type != NULL && one != NULL;
+	size_t i;
 
 	begin(w, out, tag);
-	if (built && mailimap_fetch_type_new_fetch_att_list_add(type, uid) ==
-	    MAILIMAP_NO_ERROR) {
-		uid = NULL;
-		if (mailimap_fetch_type_new_fetch_att_list_add(type, what) ==
-		    MAILIMAP_NO_ERROR)
-			what = NULL;
+	for (i = 0; i < 2; i++) {
+		if (atts[i] == NULL)
+			continue;
+		built = built && mailimap_fetch_type_new_fetch_att_list_add(
+		    type, atts[i]) == MAILIMAP_NO_ERROR;
+		if (!built)
+			mailimap_fetch_att_free(atts[i]);
 	}
-	built = built && uid == NULL && what == NULL;
 	if (built)
 		mailimap_uid_fetch_send(w->stream, set, type);
 	if (set != NULL)
 		mailimap_set_free(set);
-	if (what != NULL)
-		mailimap_fetch_att_free(what);
-	if (uid != NULL)
-		mailimap_fetch_att_free(uid);
 	if (type != NULL)
 		mailimap_fetch_type_free(type);
 	return built ? end(w, before) : no_memory(w, before);
+}
+
+/* UID FETCH set (UID what); without `what` there was no memory for it. */
+static enum pb_status
+write_fetch_with(struct pb_imap_writer *w, struct pb_buffer *out,
+    const char *tag, struct mailimap_set *set, struct mailimap_fetch_att *what)
+{
+	struct mailimap_fetch_att *uid = what != NULL
+	    ? mailimap_fetch_att_new_uid() : NULL;
+
+	if (uid == NULL && what != NULL)
+		mailimap_fetch_att_free(what);
+	return write_fetch(w, out, tag, set, uid, uid != NULL ? what : NULL);
 }
 
 enum pb_status
@@ -287,8 +298,16 @@ pb_imap_write_fetch_sizes(struct pb_imap_writer *w, struct pb_buffer *out,
     const char *tag, uint32_t first)
 {
 	/* To libetpan, 0 as the end of a range is "*". */
-	return write_fetch(w, out, tag, mailimap_set_new_interval(first, 0),
+	return write_fetch_with(w, out, tag, mailimap_set_new_interval(first, 0),
 	    mailimap_fetch_att_new_rfc822_size());
+}
+
+enum pb_status
+pb_imap_write_fetch_uids(struct pb_imap_writer *w, struct pb_buffer *out,
+    const char *tag, uint32_t first)
+{
+	return write_fetch(w, out, tag, mailimap_set_new_interval(first, 0),
+	    mailimap_fetch_att_new_uid(), NULL);
 }
 
 size_t
@@ -342,7 +361,7 @@ pb_imap_write_fetch_bodies(struct pb_imap_writer *w, struct pb_buffer *out,
 		    0, count);
 	if (whole != NULL && what == NULL)
 		mailimap_section_free(whole);
-	return write_fetch(w, out, tag, build_set(uids, n), what);
+	return write_fetch_with(w, out, tag, build_set(uids, n), what);
 }
 
 static struct mailimap_flag_list *

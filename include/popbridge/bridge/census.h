@@ -15,14 +15,14 @@
  * listing.
  *
  * Where nothing is known of the mailbox, all UIDs and sizes are fetched.  Where
- * a listing is known, SELECT alone proves it, if nothing has changed: UIDs only
- * grow (RFC 3501, section 2.3.1.1), so with the same UIDVALIDITY and UIDNEXT no
- * message has come, and with as many as before none has vanished.  Else what
- * came is fetched, from the known UIDNEXT on; known and new messages together
- * are as many as SELECT says, or a SEARCH says which are still there.  "n:*"
- * names the last message, whatever n is, so its place bears witness, too.
- * Whatever does not fit together ends in a full listing: what is known only
- * saves time, and is never believed.
+ * a listing is known, SELECT goes out with a question for UIDs from the known
+ * UIDNEXT on.  UIDs only grow (RFC 3501, section 2.3.1.1), so with the same
+ * UIDVALIDITY whatever has come is named by the answer, and then its size is
+ * fetched; "n:*" names the last message in any case, whose place bears witness.
+ * When known and new messages together are as many as SELECT says, none has
+ * vanished; else a SEARCH says which are still there.  Whatever does not fit
+ * together ends in a full listing: what is known only saves time, and is never
+ * believed.
  */
 
 /* Listings that fail because the mailbox changes meanwhile. */
@@ -37,7 +37,8 @@ enum pb_census_verdict {
 
 enum pb_census_phase {
 	PB_CENSUS_ALL,		/* all messages are listed */
-	PB_CENSUS_NEWS,		/* those from the known UIDNEXT on, if any */
+	PB_CENSUS_LOOK,		/* is there anything from the known UIDNEXT on? */
+	PB_CENSUS_NEWS,		/* what is it? */
 	PB_CENSUS_ALIVE,	/* which of the known ones are left? */
 };
 

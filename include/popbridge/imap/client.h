@@ -74,6 +74,7 @@ enum pb_imap_command_kind {
 	PB_IMAP_COMMAND_STORE,
 	PB_IMAP_COMMAND_EXPUNGE,
 	PB_IMAP_COMMAND_SEARCH,
+	PB_IMAP_COMMAND_UIDS,
 };
 
 enum pb_imap_event_type {
@@ -81,7 +82,8 @@ enum pb_imap_event_type {
 	PB_IMAP_EVENT_READY,	/* logged in */
 	PB_IMAP_EVENT_EXISTS,	/* number */
 	PB_IMAP_EVENT_EXPUNGE,	/* seq */
-	PB_IMAP_EVENT_SIZE,	/* seq, and uid or size or both, of a SIZES */
+	/* seq, and uid or size or both, of a SIZES or UIDS */
+	PB_IMAP_EVENT_SIZE,
 	PB_IMAP_EVENT_BODY_BEGIN, /* size: octets of the literal; uid, or 0
 				     when the server says it behind the body */
 	PB_IMAP_EVENT_BODY_DATA, /* data */
@@ -210,6 +212,9 @@ bool pb_imap_client_is_busy(const struct pb_imap_client *c);
  */
 enum pb_status pb_imap_client_select(struct pb_imap_client *c,
 				     const char *mailbox) PB_MUST_CHECK;
+/* The same as _sizes, but of UIDs only, which a server knows by heart. */
+enum pb_status pb_imap_client_uids(struct pb_imap_client *c,
+				   uint32_t first) PB_MUST_CHECK;
 /*
  * UID and RFC822.SIZE of the messages from UID `first` on.  Of the last message
  * in any case: "*" names it, and a range may be written backwards.

@@ -109,6 +109,10 @@ enum pb_status pb_imap_write_select(struct pb_imap_writer *w,
 				    struct pb_buffer *out, const char *tag,
 				    const char *mailbox) PB_MUST_CHECK;
 
+/* UID FETCH first:* UID */
+enum pb_status pb_imap_write_fetch_uids(struct pb_imap_writer *w,
+					struct pb_buffer *out, const char *tag,
+					uint32_t first) PB_MUST_CHECK;
 /* UID FETCH first:* (UID RFC822.SIZE) */
 enum pb_status pb_imap_write_fetch_sizes(struct pb_imap_writer *w,
 					 struct pb_buffer *out,

@@ -92,6 +92,8 @@ fetches_ask_by_uid_and_do_not_set_seen(void **state)
 	static const uint32_t uids[] = { 7, 8, 9, 11, 4294967295u };
 	struct fixture *f = *state;
 
+	MUST_BE(f, pb_imap_write_fetch_uids(f->writer, &f->out, "A1",
+	    4294967295u), "A1 UID FETCH 4294967295:* (UID)\r\n");
 	MUST_BE(f, pb_imap_write_fetch_sizes(f->writer, &f->out, "A1", 1),
 	    "A1 UID FETCH 1:* (UID RFC822.SIZE)\r\n");
 	MUST_BE(f, pb_imap_write_fetch_sizes(f->writer, &f->out, "A1",
@@ -507,6 +509,7 @@ a_command_that_does_not_fit_leaves_nothing(void **state)
 	MUST_NOT_FIT(pb_imap_write_message(&out, &c));
 	MUST_NOT_FIT(pb_imap_write_message(&out, &token));
 	MUST_NOT_FIT(pb_imap_write_select(f->writer, &out, "A1", "INBOX"));
+	MUST_NOT_FIT(pb_imap_write_fetch_uids(f->writer, &out, "A1", 1));
 	MUST_NOT_FIT(pb_imap_write_fetch_sizes(f->writer, &out, "A1", 1));
 	MUST_NOT_FIT(pb_imap_write_fetch_bodies(f->writer, &out, "A1",
 	    uids, 2, 0));

@@ -205,6 +205,7 @@ client_goes_on(struct pb_imap_client *c, enum pb_imap_command_kind done)
 	case PB_IMAP_COMMAND_STARTTLS:
 	case PB_IMAP_COMMAND_LOGIN:
 	case PB_IMAP_COMMAND_SELECT:
+	case PB_IMAP_COMMAND_UIDS:
 	case PB_IMAP_COMMAND_STORE:
 		break;
 	}
