@@ -79,26 +79,24 @@ pb_bridge_fini(struct pb_bridge *b)
 static void
 upstream_failed(struct pb_bridge *b, const struct pb_error *err)
 {
-	bool begun = pb_readahead_has_begun(&b->readahead);
-
 	b->imap = NULL;
 	pb_readahead_lost(&b->readahead);
+	/* Its UIDs are other messages now; nothing brings ours back. */
+	if (err->scope == PB_SCOPE_MAILDROP)
+		b->revivable = false;
 	switch (b->state) {
 	case PB_BRIDGE_IDENTIFYING:
 	case PB_BRIDGE_CONNECTING:
 	case PB_BRIDGE_LOGIN:
 	case PB_BRIDGE_LOCKING:
 	case PB_BRIDGE_OPENING:
+	case PB_BRIDGE_REOPENING:
 		pb_bridge_login_failed(b, err);
 		return;
 	case PB_BRIDGE_RETRIEVING:
 		pb_bridge_log_error(b, "mail server lost in a message", err);
-		if (begun) {
-			pb_bridge_end(b, "mail server lost in a message");
-			return;
-		}
-		pb_bridge_answer(b, PB_REPLY_MESSAGE_TEMPORARY, 0, 0);
-		pb_bridge_command_done(b);
+		if (!pb_bridge_revive_message(b, err))
+			pb_bridge_lose_message(b);
 		return;
 	case PB_BRIDGE_COMMITTING:
 		pb_bridge_log_error(b, "mail server lost while removing messages", err);
@@ -137,9 +135,11 @@ settle(struct pb_bridge *b)
 	if (b->imap != NULL && b->imap->state == PB_IMAP_STATE_BROKEN)
 		imap_broken(b);
 	/* It has served: from here on its loss is the client's to hear. */
-	if (b->resumed && b->pop3.state != PB_POP3_AUTHORIZATION) {
+	if (b->resumed && b->pop3.state != PB_POP3_AUTHORIZATION &&
+	    !pb_bridge_is_reviving(b)) {
 		b->resumed = false;
-		pb_secret_clear(&b->identity.password);
+		if (!b->options->revive)
+			pb_secret_clear(&b->identity.password);
 	}
 }
 
@@ -148,6 +148,10 @@ static void
 logged_in(struct pb_bridge *b)
 {
 	b->authenticated = true;
+	if (pb_bridge_is_reviving(b)) {
+		pb_bridge_reopen_maildrop(b);
+		return;
+	}
 	if (!b->options->lock) {
 		pb_bridge_open_maildrop(b);
 		return;
@@ -177,6 +181,9 @@ imap_event(struct pb_bridge *b, const struct pb_imap_event *event)
 	case PB_BRIDGE_OPENING:
 		pb_bridge_opening_event(b, event);
 		return;
+	case PB_BRIDGE_REOPENING:
+		pb_bridge_reopening_event(b, event);
+		return;
 	case PB_BRIDGE_COMMAND:
 	case PB_BRIDGE_LISTING:
 	case PB_BRIDGE_RETRIEVING:
@@ -201,11 +208,12 @@ bool
 pb_bridge_wants_upstream(const struct pb_bridge *b)
 {
 	/*
-	 * A commit goes on, whether the client reads or not; and a body that
-	 * came inside a response must be taken before the next response.
+	 * A commit goes on, whether the client reads or not, and so does the
+	 * way back to a server; and a body that came inside a response must be
+	 * taken before the next response.
 	 */
 	return b->imap != NULL && (b->state == PB_BRIDGE_COMMITTING ||
-	    b->imap->told != PB_IMAP_TOLD_ALL ||
+	    pb_bridge_is_reviving(b) || b->imap->told != PB_IMAP_TOLD_ALL ||
 	    b->client_out.len < PB_BRIDGE_OUT_HIGH);
 }
 
@@ -317,11 +325,23 @@ pb_bridge_client_flow(struct pb_bridge *b, size_t unsent, uint64_t now)
 	b->unsent = unsent;
 }
 
+/* With `revive` it may be needed again; else nothing but the login has it. */
+static enum pb_status
+hand_over_password(struct pb_bridge *b, struct pb_secret *password)
+{
+	if (b->options->revive)
+		return pb_secret_set(password,
+		    pb_secret_reveal(&b->identity.password));
+	pb_secret_move(password, &b->identity.password);
+	return PB_OK;
+}
+
 void
 pb_bridge_connected(struct pb_bridge *b, struct pb_imap_client *imap,
     uint64_t now)
 {
 	struct pb_slice authzid = pb_secret_reveal(&b->identity.authzid);
+	struct pb_secret password = { NULL, 0 };
 	enum pb_status st;
 
 	b->now = now;
@@ -329,8 +349,11 @@ pb_bridge_connected(struct pb_bridge *b, struct pb_imap_client *imap,
 		return;
 	b->imap = imap;
 	pb_bridge_enter(b, PB_BRIDGE_LOGIN);
-	st = pb_imap_client_login(imap, pb_secret_reveal(&b->identity.user),
-	    &b->identity.password);
+	st = hand_over_password(b, &password);
+	if (st == PB_OK)
+		st = pb_imap_client_login(imap,
+		    pb_secret_reveal(&b->identity.user), &password);
+	pb_secret_clear(&password);
 	if (st == PB_OK && authzid.len > 0)
 		st = pb_imap_client_authorize(imap, authzid);
 	pb_imap_client_authenticate_by(imap, b->identity.auth);
@@ -460,7 +483,8 @@ state_waits_for(const struct pb_bridge *b, uint64_t *deadline)
 		*deadline = b->client_at + b->options->handshake_ms;
 		return "no TLS handshake in time";
 	}
-	if (sending && b->state != PB_BRIDGE_COMMITTING) {
+	if (sending && b->state != PB_BRIDGE_COMMITTING &&
+	    !pb_bridge_is_reviving(b)) {
 		*deadline = b->client_at + b->options->stall_ms;
 		return "client does not read";
 	}
@@ -477,6 +501,7 @@ state_waits_for(const struct pb_bridge *b, uint64_t *deadline)
 	case PB_BRIDGE_LOGIN:
 	case PB_BRIDGE_OPENING:
 	case PB_BRIDGE_RETRIEVING:
+	case PB_BRIDGE_REOPENING:
 	case PB_BRIDGE_COMMITTING:
 		*deadline = b->upstream_at + answer_ms(b);
 		return "the mail server does not answer";
@@ -502,6 +527,11 @@ waiting_for(const struct pb_bridge *b, uint64_t *deadline)
 		return NULL;
 	}
 	what = state_waits_for(b, deadline);
+	if (pb_bridge_is_reviving(b) &&
+	    b->revive_at + b->options->connect_ms < *deadline) {
+		*deadline = b->revive_at + b->options->connect_ms;
+		return "the mail server is not back in time";
+	}
 	if (b->authenticated || b->state == PB_BRIDGE_ENDED ||
 	    b->login_until > *deadline)
 		return what;
@@ -520,8 +550,10 @@ deadline_passed(struct pb_bridge *b, const char *what)
 	case PB_BRIDGE_LOGIN:
 	case PB_BRIDGE_OPENING:
 	case PB_BRIDGE_RETRIEVING:
+	case PB_BRIDGE_REOPENING:
 	case PB_BRIDGE_COMMITTING:
 		if (b->state != PB_BRIDGE_COMMITTING &&
+		    !pb_bridge_is_reviving(b) &&
 		    (b->unsent > 0 || b->client_out.len > 0))
 			break;
 		pb_error_set(&err, PB_ERROR_TEMPORARY, PB_SCOPE_CONNECTION,

@@ -7,8 +7,9 @@
 /*
  * What the files of the bridge share.  bridge.c is the machine between edge and
  * peers; it calls identifying.c, who the client is, opening.c, the way from
- * there to a maildrop, and serving.c, what is done with the maildrop; all stand
- * on state.c.
+ * there to a maildrop, serving.c, what is done with the maildrop, and
+ * reviving.c, the way back to it when the server was lost; all stand on
+ * state.c.
  *
  * A command to the server that cannot be sent breaks the IMAP client; bridge.c
  * looks for that after each step, so that nobody else has to.
@@ -78,6 +79,21 @@ void pb_bridge_remember(struct pb_bridge *b, struct pb_listing *listing);
 void pb_bridge_opening_event(struct pb_bridge *b,
 			     const struct pb_imap_event *event);
 
+/* reviving.c */
+
+/*
+ * The server is lost, and this command needs it: a connection is asked for.
+ * False: there shall be none.
+ */
+bool pb_bridge_revive(struct pb_bridge *b, enum pb_bridge_errand errand);
+/* The same, for a message under way that was lost with it, for this reason. */
+bool pb_bridge_revive_message(struct pb_bridge *b, const struct pb_error *err);
+/* It is connected and logged in. */
+void pb_bridge_reopen_maildrop(struct pb_bridge *b);
+void pb_bridge_reopening_event(struct pb_bridge *b,
+			       const struct pb_imap_event *event);
+void pb_bridge_revival_failed(struct pb_bridge *b, const struct pb_error *err);
+
 /* serving.c */
 
 void pb_bridge_do_request(struct pb_bridge *b,
@@ -87,6 +103,11 @@ void pb_bridge_continue_listing(struct pb_bridge *b);
 /* An event of the connection, which may be about a message. */
 void pb_bridge_body_event(struct pb_bridge *b,
 			  const struct pb_imap_event *event);
+/* The connection is back: the message that waits is asked for again. */
+void pb_bridge_resume_message(struct pb_bridge *b);
+/* The message that waits does not come. */
+void pb_bridge_lose_message(struct pb_bridge *b);
+void pb_bridge_begin_commit(struct pb_bridge *b);
 /* The commit has taken a step, with this status. */
 void pb_bridge_commit_went_on(struct pb_bridge *b, enum pb_status st);
 /* QUIT's reply, and the end. */

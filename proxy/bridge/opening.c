@@ -27,6 +27,10 @@ pb_bridge_login_failed(struct pb_bridge *b, const struct pb_error *err)
 
 	if (pb_bridge_start_over(b, err))
 		return;
+	if (pb_bridge_is_reviving(b)) {
+		pb_bridge_revival_failed(b, err);
+		return;
+	}
 	if (refused && b->identity.ours && (b->state == PB_BRIDGE_CONNECTING ||
 	    b->state == PB_BRIDGE_LOGIN))
 		reply = PB_REPLY_PERMANENT;
@@ -113,6 +117,7 @@ maildrop_open(struct pb_bridge *b)
 		pb_bridge_remember(b, listing);
 	forget_census(b);
 	pb_pop3_session_enter(&b->pop3, PB_POP3_TRANSACTION);
+	b->revivable = b->options->revive;
 	pb_log(PB_LOG_INFO, "logged in", PB_LOG_STR("id", b->id),
 	    PB_LOG_SLICE("user", pb_bridge_user(b)),
 	    PB_LOG_OPTIONAL("authzid", pb_bridge_authzid(b)),

@@ -31,6 +31,7 @@ struct pb_readahead_body {
 	struct pb_buffer reply;	/* own; of a guess */
 	enum body_state state;
 	bool unwanted;		/* its octets are dropped as they come */
+	unsigned losses;	/* of connections while it was on its way */
 	uint32_t command;
 	size_t taken;		/* from the budget */
 	struct pb_readahead_body *prev, *next;
@@ -101,12 +102,32 @@ pb_readahead_lost(struct pb_readahead *ra)
 {
 	struct pb_readahead_body *body, *next;
 
+	ra->arriving = ra->due = NULL;
 	DL_FOREACH_SAFE(ra->bodies, body, next)
 	{
-		if (body->state != READY)
+		ra->careful |= is_in_flight(body);
+		if (body == ra->current) {
+			body->losses += is_in_flight(body);
+			body->state = WAITING;
+			pb_retrieval_lost(&body->r);
+		} else if (body->state != READY) {
 			discard(ra, body);
+		}
 	}
 	ra->guess = 0;
+}
+
+bool
+pb_readahead_may_resume(const struct pb_readahead *ra)
+{
+	return ra->current != NULL && ra->current->losses <= 1;
+}
+
+void
+pb_readahead_give_up(struct pb_readahead *ra)
+{
+	if (ra->current != NULL)
+		dismiss(ra, ra->current);
 }
 
 void
@@ -122,6 +143,12 @@ bool
 pb_readahead_has_begun(const struct pb_readahead *ra)
 {
 	return ra->current != NULL && ra->current->r.begun;
+}
+
+uint64_t
+pb_readahead_sent(const struct pb_readahead *ra)
+{
+	return ra->current != NULL ? ra->current->r.fed : 0;
 }
 
 static struct pb_readahead_body *
@@ -164,7 +191,7 @@ fetch(struct pb_readahead *ra, struct pb_imap_client *imap)
 	struct pb_readahead_body *body = ra->current;
 
 	body->state = WAITING;
-	if (comes_unwanted(ra, body->r.uid))
+	if (imap == NULL || comes_unwanted(ra, body->r.uid))
 		return;
 	pb_retrieval_ask_part(&body->r);
 	body->state = ASKED;
@@ -281,7 +308,8 @@ fetch_ahead(struct pb_readahead *ra, const struct pb_maildrop *m,
     struct pb_imap_client *imap)
 {
 	/* Refilled in large pieces, not message by message. */
-	if (ra->budget == NULL || imap == NULL || ra->held > ra->window / 2)
+	if (ra->budget == NULL || imap == NULL || ra->careful ||
+	    ra->held > ra->window / 2)
 		return;
 	while (pb_imap_client_room(imap) > ROOM) {
 		struct group g = { .n = 0 };
@@ -421,11 +449,6 @@ pb_readahead_ask(struct pb_readahead *ra, const struct pb_maildrop *m,
 	enum pb_retrieval_verdict verdict = PB_RETRIEVAL_GOES_ON;
 
 	pb_check(ra->current == NULL);
-	if (imap == NULL && (body == NULL || body->state != READY)) {
-		pb_error_set(err, PB_ERROR_TEMPORARY, PB_SCOPE_MESSAGE,
-		    "there is no connection to the mail server any more");
-		return PB_RETRIEVAL_FAILED;
-	}
 	learn(ra, m, msgno, is_top, lines, body);
 	if (body != NULL) {
 		ra->current = body;
@@ -438,6 +461,13 @@ pb_readahead_ask(struct pb_readahead *ra, const struct pb_maildrop *m,
 	}
 	fetch_ahead(ra, m, imap);
 	return verdict;
+}
+
+void
+pb_readahead_resume(struct pb_readahead *ra, struct pb_imap_client *imap)
+{
+	pb_check(ra->current != NULL && ra->current->state == WAITING);
+	fetch(ra, imap);
 }
 
 static struct pb_buffer *

@@ -8,9 +8,7 @@
 /*
  * The first part of TOP holds the header of nearly every message, and lines of
  * usual length.  When that is not enough, more is fetched from the beginning
- * again, not from where the first part ended: servers count octets
- * differently in the middle of a message with odd line ends, and Dovecot drops
- * the connection then.
+ * again.
  */
 #define WINDOW_FIRST (16 * 1024)
 #define WINDOW_LINE 80
@@ -26,6 +24,7 @@ pb_retrieval_init(struct pb_retrieval *r, uint32_t msgno, uint32_t uid,
 	*r = (struct pb_retrieval){ .msgno = msgno, .uid = uid,
 		.announced = size, .is_top = is_top, .lines = lines };
 	pb_pop3_stuff_init(&r->stuff, lines);
+	pb_fingerprint_init(&r->taken);
 	if (lines < WINDOW_MAX / WINDOW_LINE)
 		first += lines * WINDOW_LINE;
 	else
@@ -40,6 +39,16 @@ pb_retrieval_ask_part(struct pb_retrieval *r)
 	r->part_nil = false;
 	r->part_size = 0;
 	r->skip = r->fed;
+	pb_fingerprint_init(&r->again);
+}
+
+void
+pb_retrieval_lost(struct pb_retrieval *r)
+{
+	if (!r->begun || !r->part_seen || r->part_nil)
+		return;
+	r->size_known = true;
+	r->size = r->part_size;
 }
 
 static enum pb_retrieval_verdict
@@ -64,9 +73,10 @@ pb_retrieval_begin_part(struct pb_retrieval *r, uint64_t size,
 		r->part_nil = true;
 		return PB_RETRIEVAL_GOES_ON;
 	}
-	if (size < r->skip)
+	if (size < r->skip || (r->size_known && size != r->size))
 		return fail(r, err, PB_ERROR_TEMPORARY,
-		    "the IMAP server sends less of a message than before");
+		    "the IMAP server has another size for a message "
+		    "than before");
 	if (r->begun)
 		return PB_RETRIEVAL_GOES_ON;
 	if (r->window == 0 && size != r->announced)
@@ -81,15 +91,31 @@ pb_retrieval_begin_part(struct pb_retrieval *r, uint64_t size,
 	    : fail(r, err, PB_ERROR_INTERNAL, "no memory for a reply");
 }
 
+/* True: what the client has been sent has come again. */
+static bool
+pass_over(struct pb_retrieval *r, struct pb_slice *data)
+{
+	size_t known = data->len < r->skip ? data->len : (size_t)r->skip;
+
+	if (known == 0)
+		return true;
+	pb_fingerprint_add(&r->again, pb_slice(data->data, known));
+	pb_slice_skip(data, known);
+	r->skip -= known;
+	return r->skip > 0 || pb_fingerprint_value(&r->again) ==
+	    pb_fingerprint_value(&r->taken);
+}
+
 enum pb_retrieval_verdict
 pb_retrieval_take(struct pb_retrieval *r, struct pb_slice data,
     struct pb_buffer *out, struct pb_error *err)
 {
-	size_t known = data.len < r->skip ? data.len : (size_t)r->skip;
-
-	pb_slice_skip(&data, known);
-	r->skip -= known;
+	if (!pass_over(r, &data))
+		return fail(r, err, PB_ERROR_TEMPORARY,
+		    "the IMAP server has other octets for a message than "
+		    "before");
 	r->fed += data.len;
+	pb_fingerprint_add(&r->taken, data);
 	if (pb_pop3_stuff_feed(&r->stuff, &data, out) != PB_OK)
 		return fail(r, err, PB_ERROR_INTERNAL,
 		    "no memory for a message");
@@ -130,6 +156,7 @@ pb_retrieval_end_part(struct pb_retrieval *r, const struct pb_imap_event *done,
 		    ? PB_RETRIEVAL_DONE
 		    : fail(r, err, PB_ERROR_INTERNAL,
 			"no memory for a message");
+	r->size_known = false;
 	r->window *= WINDOW_GROWTH;
 	if (r->window > WINDOW_MAX || r->window >= r->announced)
 		r->window = 0;

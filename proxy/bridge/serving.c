@@ -82,6 +82,27 @@ pb_bridge_body_event(struct pb_bridge *b, const struct pb_imap_event *event)
 }
 
 void
+pb_bridge_resume_message(struct pb_bridge *b)
+{
+	pb_bridge_enter(b, PB_BRIDGE_RETRIEVING);
+	pb_readahead_resume(&b->readahead, b->imap);
+}
+
+void
+pb_bridge_lose_message(struct pb_bridge *b)
+{
+	bool begun = pb_readahead_has_begun(&b->readahead);
+
+	pb_readahead_give_up(&b->readahead);
+	if (begun) {
+		pb_bridge_end(b, "mail server lost in a message");
+		return;
+	}
+	pb_bridge_answer(b, PB_REPLY_MESSAGE_TEMPORARY, 0, 0);
+	pb_bridge_command_done(b);
+}
+
+void
 pb_bridge_commit_went_on(struct pb_bridge *b, enum pb_status st)
 {
 	size_t missing = pb_commit_missing(&b->commit);
@@ -193,6 +214,9 @@ do_uidl(struct pb_bridge *b, const struct pb_pop3_command *cmd)
 static void
 do_retrieve(struct pb_bridge *b, const struct pb_pop3_command *cmd)
 {
+	static const struct pb_error no_connection = {
+		.kind = PB_ERROR_TEMPORARY, .scope = PB_SCOPE_MESSAGE,
+		.text = "there is no connection to the mail server any more" };
 	bool is_top = cmd->row->verb == PB_POP3_TOP;
 	struct pb_error err;
 
@@ -203,6 +227,11 @@ do_retrieve(struct pb_bridge *b, const struct pb_pop3_command *cmd)
 	    b->imap, cmd->msgno, is_top, is_top ? cmd->lines
 						: PB_POP3_ALL_LINES,
 	    &b->client_out, &err), &err);
+	if (b->state != PB_BRIDGE_RETRIEVING || b->imap != NULL ||
+	    pb_bridge_revive(b, PB_BRIDGE_ERRAND_MESSAGE))
+		return;
+	pb_bridge_log_error(b, "message not delivered", &no_connection);
+	pb_bridge_lose_message(b);
 }
 
 static void
@@ -221,6 +250,14 @@ do_dele(struct pb_bridge *b, const struct pb_pop3_command *cmd)
 	pb_bridge_answer(b, PB_REPLY_DELE, cmd->msgno, 0);
 }
 
+void
+pb_bridge_begin_commit(struct pb_bridge *b)
+{
+	pb_bridge_enter(b, PB_BRIDGE_COMMITTING);
+	pb_bridge_commit_went_on(b, pb_commit_begin(&b->commit, &b->maildrop,
+	    b->imap));
+}
+
 static void
 do_quit(struct pb_bridge *b)
 {
@@ -232,13 +269,11 @@ do_quit(struct pb_bridge *b)
 	pb_pop3_session_enter(&b->pop3, PB_POP3_UPDATE);
 	pb_readahead_drop(&b->readahead);
 	b->stats.dele = b->maildrop.n_deleted;
-	if (b->imap == NULL) {
+	if (b->imap != NULL)
+		pb_bridge_begin_commit(b);
+	else if (b->maildrop.n_deleted == 0 ||
+	    !pb_bridge_revive(b, PB_BRIDGE_ERRAND_QUIT))
 		pb_bridge_finish_quit(b, b->maildrop.n_deleted);
-		return;
-	}
-	pb_bridge_enter(b, PB_BRIDGE_COMMITTING);
-	pb_bridge_commit_went_on(b, pb_commit_begin(&b->commit, &b->maildrop,
-	    b->imap));
 }
 
 static void

@@ -27,6 +27,8 @@ pb_bridge_state_name(enum pb_bridge_state state)
 		return "LISTING";
 	case PB_BRIDGE_RETRIEVING:
 		return "RETRIEVING";
+	case PB_BRIDGE_REOPENING:
+		return "REOPENING";
 	case PB_BRIDGE_COMMITTING:
 		return "COMMITTING";
 	case PB_BRIDGE_ENDED:
@@ -158,8 +160,10 @@ pb_bridge_start_over(struct pb_bridge *b, const struct pb_error *err)
 	    PB_LOG_STR("id", b->id), PB_LOG_STR("why", err->text));
 	b->resumed = false;
 	b->fresh = true;
-	b->authenticated = false;
-	pb_bridge_close_maildrop(b);
+	if (!pb_bridge_is_reviving(b)) {
+		b->authenticated = false;
+		pb_bridge_close_maildrop(b);
+	}
 	log_out(b);
 	pb_bridge_enter(b, PB_BRIDGE_CONNECTING);
 	pb_bridge_ask(b, PB_BRIDGE_CONNECT);
@@ -172,6 +176,7 @@ pb_bridge_end(struct pb_bridge *b, const char *reason)
 	if (b->state == PB_BRIDGE_ENDED)
 		return;
 	b->stats.reason = reason;
+	b->errand = PB_BRIDGE_ERRAND_NONE;
 	/* Without the handshake there is no way to say it. */
 	if (b->state == PB_BRIDGE_SECURING)
 		pb_buffer_clear(&b->client_out);

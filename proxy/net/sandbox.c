@@ -64,6 +64,18 @@ warn_unreadable(void *ctx, const char *file, enum pb_sandbox_access access)
 		    PB_LOG_NUM("uid", geteuid()));
 }
 
+/* Set once, by the only thread that there is. */
+static bool restricted;
+
+struct pb_slice
+pb_sandbox_hint(const char *why)
+{
+	if (!restricted || strstr(why, strerror(EACCES)) == NULL)
+		return pb_slice(NULL, 0);
+	return pb_slice_str("if its folder was not named at the start, it "
+	    "can be read after a restart (sandbox)");
+}
+
 /* What the kernel has, in words. */
 struct outcome {
 	bool complete;
@@ -80,6 +92,7 @@ enter(const struct pb_config *config, const char *file, struct outcome *o)
 	/* Last, for the filter has no place for what has just been done. */
 	int calls = pb_sandbox_filter_calls();
 
+	restricted = files == 0;
 	o->complete = calls == 0 && files == 0;
 	if (calls == 0)
 		snprintf(o->calls, sizeof(o->calls), "yes");

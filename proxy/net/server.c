@@ -17,6 +17,7 @@
 #include "popbridge/net/keyed_hash.h"
 #include "popbridge/net/listener.h"
 #include "popbridge/net/pool.h"
+#include "popbridge/net/sandbox.h"
 #include "popbridge/net/snapshot.h"
 #include "popbridge/net/worker.h"
 
@@ -235,7 +236,8 @@ load_again(struct server *s)
 			"core-dumps change only with a restart"));
 	else if (pb_snapshot_new(config, &snapshot, &err) != PB_OK)
 		pb_log(PB_LOG_ERROR, "configuration not reloaded, the old one "
-		    "stays", PB_LOG_STR("why", err.text));
+		    "stays", PB_LOG_STR("why", err.text),
+		    PB_LOG_OPTIONAL("hint", pb_sandbox_hint(err.text)));
 	pb_config_unref(&config);
 	return snapshot;
 }

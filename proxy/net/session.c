@@ -447,12 +447,9 @@ pump(struct pb_session *s)
 	if (s->bridge.authenticated)
 		pb_limits_authenticated(pb_worker_limits(s->worker),
 		    &s->visit);
-	if (!pb_bridge_is_private(&s->bridge) && s->target != NULL) {
+	if (!pb_bridge_is_private(&s->bridge) && !s->verified &&
+	    s->target != NULL)
 		pb_session_credential_verified(s);
-		/* Thousands of idle sessions have no use for it. */
-		pb_free(s->target);
-		s->target = NULL;
-	}
 	finish(s);
 	if (s->state == PB_SESSION_CLOSING)
 		return;

@@ -40,18 +40,21 @@ pb_session_identify(struct pb_session *s, enum pb_inquiry_kind kind)
 static void
 go_to(struct pb_session *s, struct pb_inquiry_answer *answer)
 {
+	const struct pb_discovery *servers = &answer->servers;
 	struct pb_error err;
 
-	if (s->target == NULL)
-		s->target = pb_alloc(sizeof(*s->target));
+	pb_free(s->target);
+	s->target = pb_alloc(sizeof(*s->target) +
+	    servers->n * sizeof(s->target->server[0]));
 	if (s->target == NULL) {
 		pb_error_set(&err, PB_ERROR_INTERNAL, PB_SCOPE_ACCOUNT,
 		    "no memory for the login");
 		pb_bridge_unknown(&s->bridge, &err, pb_session_now(s));
 		return;
 	}
-	s->target->servers = answer->servers;
-	s->target->tried = 0;
+	s->target->n = servers->n;
+	memcpy(s->target->server, servers->url,
+	    servers->n * sizeof(servers->url[0]));
 	memcpy(s->target->domain, answer->domain, sizeof(answer->domain));
 	pb_bridge_identified(&s->bridge, &answer->identity,
 	    pb_session_now(s));

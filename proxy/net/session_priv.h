@@ -32,11 +32,12 @@ enum pb_session_state {
 	PB_SESSION_CLOSING,
 };
 
-/* Where a mailbox is; of use until somebody is logged in there. */
+/* Where a mailbox is; of use as long as it may have to be connected to. */
 struct pb_session_target {
-	struct pb_discovery servers;	/* one after the other */
-	size_t tried;
+	size_t tried;			/* of the servers */
 	char domain[256];		/* they were discovered for it, or "" */
+	size_t n;
+	struct pb_url server[];		/* one after the other */
 };
 
 struct pb_session {
@@ -77,7 +78,8 @@ struct pb_session {
 	/* session_login.c */
 	struct pb_inquiry *inquiry;	/* own until it is left; or NULL */
 	const struct pb_snapshot_route *route;	/* in the snapshot; or NULL */
-	struct pb_session_target *target; /* own; NULL after the login */
+	struct pb_session_target *target; /* own; or NULL */
+	bool verified;			/* the credential is the right one */
 	uint8_t digest[PB_LIMITS_DIGEST]; /* of the credential that is tried */
 	bool has_digest;		/* and `account` */
 	bool locked;			/* it has the maildrop's lock */

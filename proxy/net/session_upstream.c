@@ -4,6 +4,7 @@
 
 #include "popbridge/base/check.h"
 #include "popbridge/base/log.h"
+#include "popbridge/base/mem.h"
 
 /* An address that does not answer must leave time for the next one. */
 #define ATTEMPT_MS 10000
@@ -19,7 +20,7 @@ pb_session_server_name(const struct pb_session *s, char url[PB_URL_TEXT_SIZE])
 {
 	if (s->target->domain[0] != '\0')
 		return pb_slice_str(s->target->domain);
-	pb_url_format(&s->target->servers.url[0], url);
+	pb_url_format(&s->target->server[0], url);
 	return pb_slice_str(url);
 }
 
@@ -82,14 +83,14 @@ pb_session_connect_next(struct pb_session *s)
 	struct pb_session_target *t = s->target;
 	uint64_t attempt = s->snapshot->bridge.connect_ms;
 
-	if (t->tried == t->servers.n)
+	if (t->tried == t->n)
 		return false;
 	/* Only one of them at a time: it stays counted. */
 	if (s->upstream != NULL)
 		pb_upstream_leave(s->upstream);
 	forget_upstream(s);
 	s->upstream = pb_upstream_open(pb_worker_loop(s->worker),
-	    &t->servers.url[t->tried++],
+	    &t->server[t->tried++],
 	    t->domain[0] != '\0' ? t->domain : NULL, s->route->tls,
 	    attempt < ATTEMPT_MS ? attempt : ATTEMPT_MS, pb_session_ready, s);
 	return s->upstream != NULL;
@@ -105,7 +106,7 @@ resume(struct pb_session *s)
 	struct pb_pool_connection connection;
 	uint64_t now = pb_session_now(s);
 
-	if (!pb_pool_take(pool, &identity, t->servers.url, t->servers.n,
+	if (!pb_pool_take(pool, &identity, t->server, t->n,
 	    t->domain, &connection, now))
 		return false;
 	s->upstream = pb_upstream_resume(pb_worker_loop(s->worker),
@@ -204,6 +205,16 @@ try_to_connect(struct pb_session *s)
 	}
 }
 
+/* Whose mailbox is it?  When it is connected to again, that is known. */
+static bool
+name_mailbox(struct pb_session *s)
+{
+	if (pb_bridge_is_reviving(&s->bridge))
+		return true;
+	s->has_digest = make_digests(s);
+	return s->has_digest && pb_session_name_maildrop(s);
+}
+
 void
 pb_session_connect(struct pb_session *s)
 {
@@ -211,8 +222,8 @@ pb_session_connect(struct pb_session *s)
 	struct pb_error err;
 
 	pb_check(s->upstream == NULL && s->target != NULL);
-	s->has_digest = make_digests(s);
-	if (!s->has_digest || !pb_session_name_maildrop(s)) {
+	s->target->tried = 0;
+	if (!name_mailbox(s)) {
 		fail_for_memory(s);
 		return;
 	}
@@ -227,7 +238,7 @@ pb_session_connect(struct pb_session *s)
 	}
 	/* The bridge would not know why there is none in time. */
 	s->give_up_at = now + s->snapshot->bridge.connect_ms - RETRY_MS;
-	if (!pb_session_recall(s))
+	if (pb_bridge_is_reviving(&s->bridge) || !pb_session_recall(s))
 		try_to_connect(s);
 }
 
@@ -318,6 +329,12 @@ pb_session_credential_verified(struct pb_session *s)
 	if (!s->resumed)
 		pb_pool_verified(pb_worker_pool(s->worker), &identity,
 		    pb_session_now(s));
+	s->verified = true;
+	/* Thousands of idle sessions have no use for it. */
+	if (!s->bridge.options->revive) {
+		pb_free(s->target);
+		s->target = NULL;
+	}
 }
 
 void

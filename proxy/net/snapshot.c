@@ -163,6 +163,7 @@ open_routes(struct pb_snapshot *s, struct pb_error *err)
 		r->bridge.mailbox = r->config->mailbox;
 		r->bridge.mark_seen = r->config->mark_seen ==
 		    PB_MARK_SEEN_QUIT;
+		r->bridge.revive = r->config->revive;
 		r->bridge.keep_upstream = r->config->upstream_keep > 0 &&
 		    config->max_kept_connections > 0;
 		r->bridge.lock = r->config->lock != PB_LOCK_NONE ||

@@ -204,6 +204,10 @@ static const struct pb_option rows[] = {
 	{ .name = "mark-seen", .type = PB_OPTION_WORD, ROUTE(mark_seen),
 	    .argument = "WHEN", .fallback = "no", .words = mark_seen,
 	    .help = "mark retrieved messages as \\Seen: never, or at QUIT" },
+	{ .name = "revive", .type = PB_OPTION_FLAG, ROUTE(revive),
+	    .argument = "YES-OR-NO", .fallback = "yes",
+	    .help = "connect again when the IMAP server is lost in a session, "
+		"whose password is kept in memory for that" },
 	{ .name = "lock", .type = PB_OPTION_WORD, ROUTE(lock),
 	    .argument = "MODE", .fallback = "none", .words = lock_modes,
 	    .help = "a second session on a maildrop is allowed, refused, or "

@@ -11,7 +11,7 @@
  *
  *	c octets	of the client
  *	u octets	of the server
- *	N refused, K connected, S secured, L lock granted, l lock refused
+ *	N refused, K connected, k resumed, S secured, L lock granted, l lock refused
  *	Z the client's handshake is done
  *	I, i it is known, unknown (with the option that it is asked for)
  *	A, a XCLIENT is accepted, is not; Y keys for SCRAM
@@ -67,6 +67,9 @@ event(struct pbt_edge *e, char what, struct pb_slice *in)
 		pbt_edge_upstream(e, take_octets(in));
 	else if (what == 'K' && e->connect_asked)
 		pbt_edge_connected(e);
+	else if (what == 'k' && e->connect_asked &&
+	    !pb_bridge_wants_fresh(&e->bridge))
+		pbt_edge_resumed(e);
 	else if (what == 'N' && e->connect_asked)
 		pbt_edge_refused(e, PB_ERROR_TEMPORARY, "refused");
 	else if (what == 'S' && e->starttls_asked)
@@ -126,6 +129,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if ((data[0] & 128) != 0) {
 		e.readahead.max = 4 * 1024 * 1024;
 		e.known = known();
+		e.options.revive = true;
 	}
 	pb_slice_skip(&in, 1);
 	pbt_edge_start(&e);

@@ -461,7 +461,8 @@ def test_a_completion_that_nobody_waits_for(step, rig):
 
 
 def test_a_command_that_is_completed_twice(rig):
-    r = rig({"SIZES": says(b"".join(GOOD) + b"TAG OK a\r\nTAG OK b\r\n")})
+    r = rig({"SIZES": says(b"".join(GOOD) + b"TAG OK a\r\nTAG OK b\r\n")},
+            options=("--revive", "no"))
     client = r.login()
     assert client.cmd("LIST 3") == b"+OK 3 22"
     client.err("RETR 3", "SYS/TEMP")
@@ -471,7 +472,7 @@ def test_a_command_that_is_completed_twice(rig):
 
 def test_the_connection_is_lost_between_commands(rig):
     r = rig({"SIZES": says(b"".join(GOOD) + b"TAG OK done\r\n",
-                           close=True)})
+                           close=True)}, options=("--revive", "no"))
     client = r.login()
     until(lambda: "mail server lost" in r.bridge.log(), "the lost connection")
     assert client.multi("LIST") == b"1 118\r\n2 340019\r\n3 22\r\n"

@@ -291,6 +291,8 @@ option(struct player *p, const char *word)
 		mechanisms(p, word + 5);
 	else if (strcmp(word, "lock") == 0)
 		o->lock = true;
+	else if (strcmp(word, "revive") == 0)
+		o->revive = true;
 	else if (strcmp(word, "mark-seen") == 0)
 		o->mark_seen = true;
 	else if (strncmp(word, "mailbox=", 8) == 0)
@@ -391,6 +393,10 @@ answer_action(struct player *p, const char *event)
 {
 	struct pbt_edge *e = &p->edge;
 
+	/* A connection has tags of its own. */
+	if (strcmp(event, "upstream connected") == 0 ||
+	    strcmp(event, "upstream resumed") == 0)
+		p->n_variables = 0;
 	if (strncmp(event, "upstream connected", 18) == 0 ||
 	    strncmp(event, "upstream refused", 16) == 0) {
 		if (!e->connect_asked)
@@ -402,6 +408,10 @@ answer_action(struct player *p, const char *event)
 			    "upstream refused for good") == 0
 				? PB_ERROR_PERMANENT : PB_ERROR_TEMPORARY,
 			    "connection refused");
+	} else if (strcmp(event, "upstream resumed") == 0) {
+		if (!e->connect_asked)
+			failed(p, "no connection was asked for");
+		pbt_edge_resumed(e);
 	} else if (strcmp(event, "upstream secured") == 0) {
 		if (!e->starttls_asked)
 			failed(p, "no handshake was asked for");
@@ -601,6 +611,7 @@ letter_of(struct pb_slice event)
 		char letter;
 	} letters[] = {
 		{ "upstream connected", 'K' }, { "upstream refused", 'N' },
+		{ "upstream resumed", 'k' },
 		{ "upstream secured", 'S' }, { "upstream eof", 'X' },
 		{ "lock granted", 'L' }, { "lock", 'l' },
 		{ "client secured", 'Z' },
@@ -639,7 +650,8 @@ options_of(struct pb_slice event)
 	if (memmem(event.data, event.len, "hold", 4) != NULL)
 		set |= 32;
 	if (memmem(event.data, event.len, "readahead=", 10) != NULL ||
-	    memmem(event.data, event.len, "knows=", 6) != NULL)
+	    memmem(event.data, event.len, "knows=", 6) != NULL ||
+	    memmem(event.data, event.len, "revive", 6) != NULL)
 		set |= (char)128;
 	if (memmem(event.data, event.len, " who", 4) != NULL ||
 	    memmem(event.data, event.len, "xclient", 7) != NULL)

@@ -51,6 +51,12 @@
 #define PB_BRIDGE_RESUMED_MS 5000
 
 /*
+ * A server that is lost is brought back so often in a session: one that fails
+ * again and again is better left alone.
+ */
+#define PB_BRIDGE_REVIVALS_MAX 3
+
+/*
  * A connection on which messages of a larger mailbox were read is not kept: a
  * server may have loaded what it opens the mailbox slowly with from then on
  * (Dovecot on Maildir: 5 us a message, where a new login costs 5 ms).
@@ -63,6 +69,11 @@ struct pb_bridge_options {
 	bool mark_seen;		/* \Seen at QUIT on what was retrieved */
 	bool lock;		/* ask for the maildrop before it is opened */
 	bool keep_upstream;	/* PARK_UPSTREAM, where the connection is fit */
+	/*
+	 * A connection that is lost is replaced: for that, the credential is
+	 * kept until the session ends.
+	 */
+	bool revive;
 	struct pb_budget *readahead; /* borrowed; NULL: nothing is read ahead */
 	uint64_t idle_ms;	/* autologout (RFC 1939, section 3) */
 	uint64_t upstream_ms;	/* for each answer of the server */
@@ -128,6 +139,7 @@ enum pb_bridge_state {
 	PB_BRIDGE_OPENING,	/* SELECT and the listing */
 	PB_BRIDGE_LISTING,	/* a LIST or UIDL is on its way out */
 	PB_BRIDGE_RETRIEVING,
+	PB_BRIDGE_REOPENING,	/* SELECT, after a connection was lost */
 	PB_BRIDGE_COMMITTING,
 	PB_BRIDGE_ENDED,	/* send client_out, then close */
 };
@@ -148,6 +160,13 @@ enum pb_bridge_action {
 	PB_BRIDGE_DROP_UPSTREAM, /* send what is in its out, then close it */
 	PB_BRIDGE_PARK_UPSTREAM, /* keep it for the user; else log out, drop */
 	PB_BRIDGE_END,		/* the last one */
+};
+
+/* What a server is brought back for: the command that waits. */
+enum pb_bridge_errand {
+	PB_BRIDGE_ERRAND_NONE,
+	PB_BRIDGE_ERRAND_MESSAGE,	/* RETR or TOP */
+	PB_BRIDGE_ERRAND_QUIT,
 };
 
 /* For the summary line of a session. */
@@ -194,6 +213,10 @@ struct pb_bridge {
 	bool resumed;			/* by _resumed; until the maildrop is open */
 	bool proven;			/* resumed, and it has answered */
 	bool fresh;			/* no resumed connection will do */
+	bool revivable;			/* the server may be brought back */
+	enum pb_bridge_errand errand;	/* for this it is being brought back */
+	unsigned revivals;		/* so far */
+	uint64_t revive_at;		/* when that began */
 	/* The server asked for less; for the edge, which clears it. */
 	bool throttled;
 	uint64_t login_until;		/* the time for that */
@@ -256,6 +279,11 @@ void pb_bridge_unknown(struct pb_bridge *b, const struct pb_error *why,
 		       uint64_t now);
 void pb_bridge_connected(struct pb_bridge *b, struct pb_imap_client *imap,
 			 uint64_t now);
+/*
+ * The server is being brought back for a session that is logged in: CONNECT is
+ * for the same identity, and what is known of the mailbox is of no interest.
+ */
+bool pb_bridge_is_reviving(const struct pb_bridge *b);
 /*
  * Instead of _connected: a connection on which the server has verified this
  * very credential, READY, nothing under way.  When it fails before the client

@@ -52,6 +52,12 @@ struct pb_readahead {
 	size_t held;		/* octets taken from the budget */
 	uint32_t guess;		/* the next message to guess at; 0: none */
 	bool alone;		/* this server fails groups as a whole */
+	/*
+	 * A connection was lost while something was on its way, which may have
+	 * been the reason: a message that the server cannot read.  Nothing is
+	 * read ahead any more, so that it is asked for only if it must be.
+	 */
+	bool careful;
 	/* What the client has asked for last; */
 	uint32_t msgno;		/* 0: nothing yet */
 	bool is_top;
@@ -66,8 +72,8 @@ void pb_readahead_fini(struct pb_readahead *ra);
 /*
  * The client asks for a message, and none is being delivered: what can be
  * written to `out` now is written.  `imap` is NULL when there is no connection;
- * then only what is ready can be had.  The verdict is about this message; MORE
- * is not among them.
+ * then what is not ready waits for pb_readahead_resume or _give_up.  The verdict
+ * is about this message; MORE is not among them.
  */
 enum pb_retrieval_verdict pb_readahead_ask(struct pb_readahead *ra,
 					   const struct pb_maildrop *maildrop,
@@ -88,9 +94,26 @@ enum pb_retrieval_verdict pb_readahead_event(struct pb_readahead *ra,
 
 /* The client has been sent a part of the message that it waits for. */
 bool pb_readahead_has_begun(const struct pb_readahead *ra);
+/* So many octets of it. */
+uint64_t pb_readahead_sent(const struct pb_readahead *ra);
 /* Drop what is ahead: nobody will ask for it. */
 void pb_readahead_drop(struct pb_readahead *ra);
-/* The connection is gone: only what is ready remains. */
+/*
+ * The connection is gone: what is ready remains, and the message that the client
+ * waits for, until _resume or _give_up.
+ */
 void pb_readahead_lost(struct pb_readahead *ra);
+/*
+ * The message that the client waits for may be asked for again: it has not been
+ * lost twice.
+ */
+bool pb_readahead_may_resume(const struct pb_readahead *ra);
+/*
+ * There is another connection, with the same messages: fetch the message that
+ * the client waits for again, and go on behind what the client has been sent.
+ */
+void pb_readahead_resume(struct pb_readahead *ra, struct pb_imap_client *imap);
+/* Nor will the message come that the client waits for. */
+void pb_readahead_give_up(struct pb_readahead *ra);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "popbridge/base/buffer.h"
 #include "popbridge/base/error.h"
+#include "popbridge/base/fingerprint.h"
 #include "popbridge/base/slice.h"
 #include "popbridge/imap/client.h"
 #include "popbridge/pop3/stuff.h"
@@ -22,6 +23,13 @@
  * until its lines are there, so that ten lines of a 50 MB message cost no
  * 50 MB.  Who fetches is the owner (bridge/readahead.h): parts go in by
  * _begin_part, _take and _end_part, and the verdict says what is next.
+ *
+ * What was taken once is fetched again, by the next part of a TOP or when the
+ * connection was lost, and passed over.  It must be the same: octets behind
+ * others than the client has been sent would make a message that nobody wrote.
+ * Nobody asks for the rest alone (BODY.PEEK[]<offset>), which would be cheaper:
+ * servers count octets differently in the middle of a message with odd line
+ * ends, and Dovecot drops the connection then.
  */
 
 enum pb_retrieval_verdict {
@@ -46,6 +54,10 @@ struct pb_retrieval {
 	uint64_t fed;		/* octets of the message taken so far */
 	uint64_t skip;		/* of this part: taken from the one before */
 	uint64_t part_size;	/* octets that this part really has */
+	struct pb_fingerprint taken;	/* of what was fed */
+	struct pb_fingerprint again;	/* of what is passed over */
+	bool size_known;	/* the part is fetched for the second time: */
+	uint64_t size;		/* its size must be this one */
 };
 
 /* For RETR lines is PB_POP3_ALL_LINES and is_top false. */
@@ -54,6 +66,8 @@ void pb_retrieval_init(struct pb_retrieval *r, uint32_t msgno, uint32_t uid,
 
 /* The part is asked for (again): from its first octet. */
 void pb_retrieval_ask_part(struct pb_retrieval *r);
+/* The connection is gone; the part may be asked for over another one. */
+void pb_retrieval_lost(struct pb_retrieval *r);
 /* The server begins to send it, with so many octets.  *err on a failure. */
 enum pb_retrieval_verdict pb_retrieval_begin_part(struct pb_retrieval *r,
 						  uint64_t size,

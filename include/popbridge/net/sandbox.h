@@ -29,4 +29,10 @@ enum pb_status pb_sandbox_enter(const struct pb_config *config,
 				const char *file,
 				struct pb_error *err) PB_MUST_CHECK;
 
+/*
+ * What an administrator should know of a file that cannot be read, for the
+ * reason in `why`; without data when this has nothing to do with it.  Static.
+ */
+struct pb_slice pb_sandbox_hint(const char *why);
+
 #endif

@@ -100,6 +100,7 @@ struct pb_route_config {
 	const char *login_separators;
 	bool login_windows_domain;
 	bool strip_domain;
+	bool revive;
 	const char *add_domain;
 	enum pb_lock_mode lock;
 	enum pb_mark_seen mark_seen;

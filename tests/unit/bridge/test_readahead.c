@@ -26,6 +26,9 @@ struct world {
 	unsigned fetches;		/* commands */
 	unsigned answered;		/* replies that were right */
 	unsigned groups_fail;		/* one of so many; 0: none */
+	unsigned dies;			/* before one of so many pieces; 0: never */
+	unsigned deaths;
+	unsigned cuts;			/* sessions that ended in a message */
 	uint32_t at;			/* the client's last message */
 	bool waiting;
 	bool is_top;
@@ -64,6 +67,7 @@ log_in(struct world *w)
 
 	pbt_edge_init(&w->edge);
 	w->edge.readahead.max = BUDGET;
+	w->edge.options.revive = true;
 	pbt_edge_start(&w->edge);
 	pb_buffer_init(&listing, 65536);
 	pbt_edge_client(&w->edge, pb_slice_str(
@@ -200,23 +204,31 @@ hear_commands(struct world *w)
 }
 
 static void
-check_reply(struct world *w)
+reply_to(struct world *w, struct pb_buffer *out)
 {
 	struct pb_slice message = pb_buffer_slice(&w->messages[w->at - 1]);
-	struct pb_buffer want, body;
+	struct pb_buffer body;
 
-	pb_buffer_init(&want, 4 * 1024 * 1024);
+	pb_buffer_init(out, 4 * 1024 * 1024);
 	if (w->is_top)
-		pbt_say(&want, "+OK top of message follows\r\n");
+		pbt_say(out, "+OK top of message follows\r\n");
 	else
-		pbt_say(&want, "+OK %zu octets\r\n", message.len);
+		pbt_say(out, "+OK %zu octets\r\n", message.len);
 	pbt_stuff_lines = w->lines;
 	pbt_random_splits(&pbt_stuff, message, 1, &body);
-	pbt_put(&want, pb_buffer_slice(&body));
+	pbt_put(out, pb_buffer_slice(&body));
+	pb_buffer_fini(&body);
+}
+
+static void
+check_reply(struct world *w)
+{
+	struct pb_buffer want;
+
+	reply_to(w, &want);
 	ASSERT_OCTETS(pb_buffer_slice(&w->edge.to_client),
 	    pb_buffer_slice(&want));
 	pb_buffer_fini(&want);
-	pb_buffer_fini(&body);
 	pb_buffer_clear(&w->edge.to_client);
 	w->waiting = false;
 	w->answered++;
@@ -228,18 +240,79 @@ look(struct world *w)
 	hear_commands(w);
 	assert_true(w->edge.readahead.used <= BUDGET);
 	assert_int_equal(w->edge.drops, 0);
+	assert_false(w->edge.ended);
 	if (w->waiting && w->edge.bridge.state == PB_BRIDGE_COMMAND)
 		check_reply(w);
+}
+
+/* Lost twice: a beginning of the reply, or that it cannot be had. */
+static void
+check_cut(struct world *w)
+{
+	struct pb_slice got = pb_buffer_slice(&w->edge.to_client);
+	struct pb_buffer want;
+
+	if (!w->edge.ended) {
+		assert_true(pb_slice_starts(got, "-ERR [SYS/TEMP]"));
+	} else {
+		reply_to(w, &want);
+		assert_true(got.len < want.len);
+		ASSERT_OCTETS(got, pb_slice_sub(pb_buffer_slice(&want), 0,
+		    got.len));
+		pb_buffer_fini(&want);
+		w->cuts++;
+	}
+	pb_buffer_clear(&w->edge.to_client);
+	w->waiting = false;
+}
+
+static void
+log_in_again(struct world *w)
+{
+	struct pbt_edge *e = &w->edge;
+
+	pb_buffer_clear(&e->to_upstream);
+	pbt_edge_connected(e);
+	pbt_edge_upstream(e, pb_slice_str(
+	    "* OK [CAPABILITY IMAP4rev1] hi\r\n"));
+	pbt_edge_upstream(e, pb_slice_str(
+	    "A1 OK [CAPABILITY IMAP4rev1] in\r\n"));
+	pb_buffer_clear(&e->to_upstream);
+	pbt_edge_upstream(e, pb_slice_str(
+	    "* 60 EXISTS\r\n* OK [UIDVALIDITY 17] x\r\nA2 OK\r\n"));
+}
+
+static void
+server_dies(struct world *w)
+{
+	w->deaths++;
+	/* So that there are more deaths to see, and groups that die. */
+	w->edge.bridge.revivals = 0;
+	w->edge.bridge.readahead.careful = pbt_random_below(&w->random, 2);
+	pb_buffer_clear(&w->pending);
+	pbt_edge_upstream_eof(&w->edge);
+	if (w->edge.connect_asked)
+		log_in_again(w);
+	else if (w->waiting)
+		check_cut(w);
+	if (!w->edge.ended)
+		look(w);
 }
 
 static void
 server_speaks(struct world *w)
 {
-	struct pb_slice some = pb_buffer_slice(&w->pending);
+	struct pb_slice some;
 	size_t n = pbt_random_below(&w->random, 3) == 0
 	    ? 1 + pbt_random_below(&w->random, 300)
 	    : 1 + pbt_random_below(&w->random, 70000);
 
+	if (w->dies > 0 && w->edge.has_imap &&
+	    pbt_random_below(&w->random, w->dies) == 0) {
+		server_dies(w);
+		return;
+	}
+	some = pb_buffer_slice(&w->pending);
 	if (some.len > n)
 		some.len = n;
 	if (some.len == 0)
@@ -264,6 +337,8 @@ ask(struct world *w, uint32_t msgno, bool is_top, uint64_t lines)
 	else
 		snprintf(text, sizeof(text), "RETR %" PRIu32 "\r\n", msgno);
 	pbt_edge_client(&w->edge, pb_slice_str(text));
+	if (w->edge.connect_asked)
+		log_in_again(w);
 	look(w);
 }
 
@@ -322,12 +397,13 @@ play(struct world *w, unsigned steps)
 {
 	unsigned i;
 
-	for (i = 0; i < steps; i++) {
+	for (i = 0; i < steps && !w->edge.ended; i++) {
 		if (!w->waiting && pbt_random_below(&w->random, 2) == 0)
 			client_speaks(w);
 		else
 			server_speaks(w);
 	}
+	w->dies = 0;
 	while (w->waiting)
 		server_speaks(w);
 }
@@ -347,6 +423,28 @@ every_reply_is_what_it_would_be_without(void **state)
 		assert_true(w.answered > 100);
 		stop(&w);
 	}
+}
+
+/* And what is cut is the beginning of one. */
+static void
+so_it_is_when_the_server_dies_and_comes_back(void **state)
+{
+	unsigned i, answered = 0, deaths = 0, cuts = 0;
+
+	(void)state;
+	for (i = 0; i < 60; i++) {
+		struct world w;
+
+		start(&w, 0);
+		w.groups_fail = i % 3 == 0 ? 6 : 0;
+		w.dies = i % 2 == 0 ? 60 : 10;
+		play(&w, 1500);
+		answered += w.answered;
+		deaths += w.deaths;
+		cuts += w.cuts;
+		stop(&w);
+	}
+	assert_true(answered > 1000 && deaths > 100 && cuts > 0);
 }
 
 /* RETR 1 to the end, the server always at once. */
@@ -435,6 +533,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_reply_is_what_it_would_be_without),
+		cmocka_unit_test(so_it_is_when_the_server_dies_and_comes_back),
 		cmocka_unit_test(a_walk_costs_few_commands),
 		cmocka_unit_test(a_client_that_jumps_about_costs_nothing_more),
 		cmocka_unit_test(octets_ahead_stay_within_the_budget),

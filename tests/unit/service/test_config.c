@@ -120,6 +120,7 @@ a_file_can_set_every_option(void **state)
 	    "strip-domain = yes\n"
 	    "add-domain = \"example.org\"\n"
 	    "mailbox = \"Archive/2024\"\n"
+	    "revive = no\n"
 	    "listing-memory = 65\n"
 	    "state-directory = \"/state\"\n"
 	    "user = popbridge\n"
@@ -186,6 +187,7 @@ a_file_can_set_every_option(void **state)
 	assert_true(r->strip_domain);
 	assert_string_equal(r->add_domain, "example.org");
 	assert_string_equal(r->mailbox, "Archive/2024");
+	assert_false(r->revive);
 	rows = pb_options(&n);
 	for (i = 0; i < n; i++) {
 		if (rows[i].scopes & PB_OPTION_GLOBAL)

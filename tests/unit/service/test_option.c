@@ -151,7 +151,7 @@ the_options_are_those_that_were_promised(void **state)
 		"master-password-file", "mailbox", "login-separators",
 		"login-windows-domain", "strip-domain", "add-domain",
 		"max-connections-per-user", "state-directory",
-		"listing-memory" };
+		"listing-memory", "revive" };
 	size_t i;
 
 	(void)state;

@@ -161,6 +161,7 @@ a_route_can_set_every_option_of_its_own(void **state)
 	    "max-connections-per-user = 0\n"
 	    "max-upstream-connections = 99\n"
 	    "upstream-keep = 0\n"
+	    "revive = no\n"
 	    "}\n", w->map);
 	assert_loads(w, text);
 	r = &w->config->route[0];
@@ -186,11 +187,12 @@ a_route_can_set_every_option_of_its_own(void **state)
 	assert_int_equal(r->max_connections_per_user, 0);
 	assert_int_equal(r->max_upstream_connections, 99);
 	assert_int_equal(r->upstream_keep, 0);
+	assert_false(r->revive);
 	rows = pb_options(&n);
 	for (i = 0; i < n; i++) {
 		if (rows[i].scopes & PB_OPTION_IN_ROUTE)
 			assert_in_range(line_of(pb_config_route_place(
-			    w->config, r, rows[i].name)), 2, 23);
+			    w->config, r, rows[i].name)), 2, 24);
 	}
 }
 

@@ -344,7 +344,7 @@ pbt_edge_connected(struct pbt_edge *e)
 	e->connect_asked = false;
 	pb_imap_client_init(&e->imap, e->grammar, e->writer, e->upstream_tls);
 	e->has_imap = true;
-	if (e->known != NULL)
+	if (e->known != NULL && !pb_bridge_is_reviving(&e->bridge))
 		pb_bridge_knows(&e->bridge, e->known);
 	pb_bridge_connected(&e->bridge, &e->imap, e->now);
 	pump(e);
