@@ -93,6 +93,9 @@ upstream_failed(struct pb_bridge *b, const struct pb_error *err)
 	case PB_BRIDGE_REOPENING:
 		pb_bridge_login_failed(b, err);
 		return;
+	case PB_BRIDGE_KEEPING:
+		pb_bridge_keeping_lost(b, err);
+		return;
 	case PB_BRIDGE_RETRIEVING:
 		pb_bridge_log_error(b, "mail server lost in a message", err);
 		if (!pb_bridge_revive_message(b, err))
@@ -104,6 +107,7 @@ upstream_failed(struct pb_bridge *b, const struct pb_error *err)
 		return;
 	case PB_BRIDGE_COMMAND:
 	case PB_BRIDGE_LISTING:
+	case PB_BRIDGE_PROMISING:
 		pb_bridge_log_error(b, "mail server lost", err);
 		return;
 	case PB_BRIDGE_SECURING:
@@ -184,9 +188,13 @@ imap_event(struct pb_bridge *b, const struct pb_imap_event *event)
 	case PB_BRIDGE_REOPENING:
 		pb_bridge_reopening_event(b, event);
 		return;
+	case PB_BRIDGE_KEEPING:
+		pb_bridge_keeping_event(b, event);
+		return;
 	case PB_BRIDGE_COMMAND:
 	case PB_BRIDGE_LISTING:
 	case PB_BRIDGE_RETRIEVING:
+	case PB_BRIDGE_PROMISING:
 		pb_bridge_body_event(b, event);
 		return;
 	case PB_BRIDGE_COMMITTING:
@@ -204,6 +212,14 @@ imap_event(struct pb_bridge *b, const struct pb_imap_event *event)
 	}
 }
 
+/* Messages are being removed, whatever the client does meanwhile. */
+static bool
+is_removing(const struct pb_bridge *b)
+{
+	return b->state == PB_BRIDGE_PROMISING ||
+	    b->state == PB_BRIDGE_COMMITTING || b->state == PB_BRIDGE_KEEPING;
+}
+
 bool
 pb_bridge_wants_upstream(const struct pb_bridge *b)
 {
@@ -212,7 +228,7 @@ pb_bridge_wants_upstream(const struct pb_bridge *b)
 	 * way back to a server; and a body that came inside a response must be
 	 * taken before the next response.
 	 */
-	return b->imap != NULL && (b->state == PB_BRIDGE_COMMITTING ||
+	return b->imap != NULL && (is_removing(b) ||
 	    pb_bridge_is_reviving(b) || b->imap->told != PB_IMAP_TOLD_ALL ||
 	    b->client_out.len < PB_BRIDGE_OUT_HIGH);
 }
@@ -303,7 +319,9 @@ void
 pb_bridge_stop(struct pb_bridge *b, const char *reason, uint64_t now)
 {
 	b->now = now;
-	if (b->state != PB_BRIDGE_COMMITTING)
+	if (b->state == PB_BRIDGE_KEEPING)
+		b->stopped = reason;
+	if (!is_removing(b))
 		pb_bridge_end(b, reason);
 }
 
@@ -432,6 +450,17 @@ pb_bridge_locked(struct pb_bridge *b, const struct pb_error *why,
 }
 
 void
+pb_bridge_promised(struct pb_bridge *b, int64_t number,
+    const struct pb_error *why, uint64_t now)
+{
+	b->now = now;
+	if (b->state != PB_BRIDGE_PROMISING)
+		return;
+	pb_bridge_promise_made(b, number, why);
+	settle(b);
+}
+
+void
 pb_bridge_hold(struct pb_bridge *b, uint64_t ms, uint64_t now)
 {
 	b->now = now;
@@ -483,8 +512,7 @@ state_waits_for(const struct pb_bridge *b, uint64_t *deadline)
 		*deadline = b->client_at + b->options->handshake_ms;
 		return "no TLS handshake in time";
 	}
-	if (sending && b->state != PB_BRIDGE_COMMITTING &&
-	    !pb_bridge_is_reviving(b)) {
+	if (sending && !is_removing(b) && !pb_bridge_is_reviving(b)) {
 		*deadline = b->client_at + b->options->stall_ms;
 		return "client does not read";
 	}
@@ -498,8 +526,12 @@ state_waits_for(const struct pb_bridge *b, uint64_t *deadline)
 	case PB_BRIDGE_CONNECTING:
 		*deadline = b->upstream_at + b->options->connect_ms;
 		return "no connection to the mail server in time";
+	case PB_BRIDGE_PROMISING:
+		*deadline = b->upstream_at + b->options->upstream_ms;
+		return "the disk does not answer";
 	case PB_BRIDGE_LOGIN:
 	case PB_BRIDGE_OPENING:
+	case PB_BRIDGE_KEEPING:
 	case PB_BRIDGE_RETRIEVING:
 	case PB_BRIDGE_REOPENING:
 	case PB_BRIDGE_COMMITTING:
@@ -549,17 +581,22 @@ deadline_passed(struct pb_bridge *b, const char *what)
 	case PB_BRIDGE_CONNECTING:
 	case PB_BRIDGE_LOGIN:
 	case PB_BRIDGE_OPENING:
+	case PB_BRIDGE_KEEPING:
 	case PB_BRIDGE_RETRIEVING:
 	case PB_BRIDGE_REOPENING:
 	case PB_BRIDGE_COMMITTING:
-		if (b->state != PB_BRIDGE_COMMITTING &&
-		    !pb_bridge_is_reviving(b) &&
+		if (!is_removing(b) && !pb_bridge_is_reviving(b) &&
 		    (b->unsent > 0 || b->client_out.len > 0))
 			break;
 		pb_error_set(&err, PB_ERROR_TEMPORARY, PB_SCOPE_CONNECTION,
 		    "%s", what);
 		pb_bridge_drop_upstream(b);
 		upstream_failed(b, &err);
+		return;
+	case PB_BRIDGE_PROMISING:
+		pb_error_set(&err, PB_ERROR_TEMPORARY, PB_SCOPE_MAILDROP,
+		    "%s", what);
+		pb_bridge_promised(b, 0, &err, b->now);
 		return;
 	case PB_BRIDGE_COMMAND:
 	case PB_BRIDGE_SECURING:

@@ -70,6 +70,8 @@ void pb_bridge_login_failed(struct pb_bridge *b, const struct pb_error *err);
 void pb_bridge_release(struct pb_bridge *b);
 void pb_bridge_login_failed_for(struct pb_bridge *b, enum pb_error_kind kind,
 				const char *why);
+/* The maildrop is there: the client hears so. */
+void pb_bridge_welcome(struct pb_bridge *b);
 /* SELECT and the listing; then events until the maildrop is open. */
 void pb_bridge_open_maildrop(struct pb_bridge *b);
 /* And what is known of it is forgotten. */
@@ -94,6 +96,24 @@ void pb_bridge_reopening_event(struct pb_bridge *b,
 			       const struct pb_imap_event *event);
 void pb_bridge_revival_failed(struct pb_bridge *b, const struct pb_error *err);
 
+/* keeping.c */
+
+/*
+ * Open the maildrop with what the mailbox holds, but for what earlier sessions
+ * have promised to remove, which is removed first.
+ */
+void pb_bridge_keep_promises(struct pb_bridge *b, struct pb_listing *listing);
+void pb_bridge_keeping_event(struct pb_bridge *b,
+			     const struct pb_imap_event *event);
+void pb_bridge_keeping_lost(struct pb_bridge *b, const struct pb_error *err);
+/* QUIT: write down what is to be removed, and then remove it. */
+void pb_bridge_promise_removal(struct pb_bridge *b);
+void pb_bridge_promise_made(struct pb_bridge *b, int64_t number,
+			    const struct pb_error *why);
+/* All of the session's own promise is kept, or it is not. */
+void pb_bridge_promise_decided(struct pb_bridge *b, bool kept,
+			       const char *why);
+
 /* serving.c */
 
 void pb_bridge_do_request(struct pb_bridge *b,
@@ -107,7 +127,6 @@ void pb_bridge_body_event(struct pb_bridge *b,
 void pb_bridge_resume_message(struct pb_bridge *b);
 /* The message that waits does not come. */
 void pb_bridge_lose_message(struct pb_bridge *b);
-void pb_bridge_begin_commit(struct pb_bridge *b);
 /* The commit has taken a step, with this status. */
 void pb_bridge_commit_went_on(struct pb_bridge *b, enum pb_status st);
 /* QUIT's reply, and the end. */

@@ -336,6 +336,15 @@ pb_commit_begin(struct pb_commit *c, const struct pb_maildrop *maildrop,
 	return st == PB_OK ? go_on(c, imap) : st;
 }
 
+enum pb_status
+pb_commit_begin_with(struct pb_commit *c, uint32_t *uids, size_t n,
+    struct pb_imap_client *imap)
+{
+	*c = (struct pb_commit){ .step = PB_COMMIT_SEEN,
+		.ours = { .uids = uids, .n = n } };
+	return go_on(c, imap);
+}
+
 /* What we could not flag is not expunged: it would be for somebody else. */
 static enum pb_status
 note_set(struct pb_commit *c, struct pb_imap_client *imap,

@@ -93,6 +93,7 @@ pb_bridge_close_maildrop(struct pb_bridge *b)
 {
 	forget_census(b);
 	pb_listing_unref(&b->known);
+	pb_promises_free(&b->promises);
 	pb_maildrop_fini(&b->maildrop);
 }
 
@@ -107,15 +108,21 @@ pb_bridge_remember(struct pb_bridge *b, struct pb_listing *listing)
 }
 
 static void
-maildrop_open(struct pb_bridge *b)
+counted(struct pb_bridge *b)
 {
-	struct pb_listing *listing = b->census->listing;
+	struct pb_listing *listing = pb_listing_ref(b->census->listing);
 
-	pb_maildrop_open(&b->maildrop, listing);
 	b->refuted = b->known != NULL && b->census->known == NULL;
 	if (listing != b->known)
 		pb_bridge_remember(b, listing);
 	forget_census(b);
+	pb_bridge_keep_promises(b, listing);
+	pb_listing_unref(&listing);
+}
+
+void
+pb_bridge_welcome(struct pb_bridge *b)
+{
 	pb_pop3_session_enter(&b->pop3, PB_POP3_TRANSACTION);
 	b->revivable = b->options->revive;
 	pb_log(PB_LOG_INFO, "logged in", PB_LOG_STR("id", b->id),
@@ -138,7 +145,7 @@ pb_bridge_opening_event(struct pb_bridge *b, const struct pb_imap_event *event)
 	case PB_CENSUS_GOES_ON:
 		return;
 	case PB_CENSUS_DONE:
-		maildrop_open(b);
+		counted(b);
 		return;
 	case PB_CENSUS_FAILED:
 		pb_bridge_login_failed(b, &err);

@@ -94,7 +94,7 @@ revived(struct pb_bridge *b)
 		pb_bridge_resume_message(b);
 		return;
 	case PB_BRIDGE_ERRAND_QUIT:
-		pb_bridge_begin_commit(b);
+		pb_bridge_promise_removal(b);
 		return;
 	}
 	pb_unreachable("it is brought back for something");

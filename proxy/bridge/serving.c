@@ -8,6 +8,8 @@ void
 pb_bridge_finish_quit(struct pb_bridge *b, size_t missing)
 {
 	struct pb_listing *rest = NULL;
+	const char *why = b->imap != NULL ? pb_commit_trouble(&b->commit)
+	    : "the mail server was lost before it had removed all";
 
 	b->stats.removed = b->stats.dele - missing;
 	if (missing > 0)
@@ -17,11 +19,12 @@ pb_bridge_finish_quit(struct pb_bridge *b, size_t missing)
 	else
 		pb_bridge_reply(b, PB_REPLY_QUIT, 0, 0);
 	/* So the next session need not ask what has vanished. */
-	if (b->stats.removed > 0 && missing == 0)
+	if (b->stats.removed > 0 && missing == 0 && !b->hides)
 		rest = pb_maildrop_rest(&b->maildrop);
 	pb_bridge_end(b, missing > 0 ? "quit, messages not removed" : "quit");
 	pb_bridge_remember(b, rest);
 	pb_listing_unref(&rest);
+	pb_bridge_promise_decided(b, missing == 0, why);
 }
 
 /* The whole reply to RETR or TOP is on its way. */
@@ -250,14 +253,6 @@ do_dele(struct pb_bridge *b, const struct pb_pop3_command *cmd)
 	pb_bridge_answer(b, PB_REPLY_DELE, cmd->msgno, 0);
 }
 
-void
-pb_bridge_begin_commit(struct pb_bridge *b)
-{
-	pb_bridge_enter(b, PB_BRIDGE_COMMITTING);
-	pb_bridge_commit_went_on(b, pb_commit_begin(&b->commit, &b->maildrop,
-	    b->imap));
-}
-
 static void
 do_quit(struct pb_bridge *b)
 {
@@ -270,7 +265,7 @@ do_quit(struct pb_bridge *b)
 	pb_readahead_drop(&b->readahead);
 	b->stats.dele = b->maildrop.n_deleted;
 	if (b->imap != NULL)
-		pb_bridge_begin_commit(b);
+		pb_bridge_promise_removal(b);
 	else if (b->maildrop.n_deleted == 0 ||
 	    !pb_bridge_revive(b, PB_BRIDGE_ERRAND_QUIT))
 		pb_bridge_finish_quit(b, b->maildrop.n_deleted);

@@ -23,12 +23,16 @@ pb_bridge_state_name(enum pb_bridge_state state)
 		return "LOCKING";
 	case PB_BRIDGE_OPENING:
 		return "OPENING";
+	case PB_BRIDGE_KEEPING:
+		return "KEEPING";
 	case PB_BRIDGE_LISTING:
 		return "LISTING";
 	case PB_BRIDGE_RETRIEVING:
 		return "RETRIEVING";
 	case PB_BRIDGE_REOPENING:
 		return "REOPENING";
+	case PB_BRIDGE_PROMISING:
+		return "PROMISING";
 	case PB_BRIDGE_COMMITTING:
 		return "COMMITTING";
 	case PB_BRIDGE_ENDED:
@@ -92,7 +96,8 @@ pb_bridge_next_action(struct pb_bridge *b)
 {
 	/* The old connection goes before a new one is asked for. */
 	static const enum pb_bridge_action order[] = {
-		PB_BRIDGE_REMEMBER, PB_BRIDGE_DROP_UPSTREAM,
+		PB_BRIDGE_REMEMBER, PB_BRIDGE_PROMISE, PB_BRIDGE_NOTE,
+		PB_BRIDGE_DROP_UPSTREAM,
 		PB_BRIDGE_PARK_UPSTREAM,
 		PB_BRIDGE_INTRODUCE,
 		PB_BRIDGE_FIND_KEYS, PB_BRIDGE_IDENTIFY, PB_BRIDGE_CONNECT, PB_BRIDGE_STARTTLS,
@@ -111,11 +116,18 @@ pb_bridge_next_action(struct pb_bridge *b)
 	return PB_BRIDGE_NOTHING;
 }
 
+/* What is asked of the server is; what has become of promises is not. */
+static void
+forget_actions(struct pb_bridge *b)
+{
+	b->actions &= 1u << PB_BRIDGE_NOTE;
+}
+
 void
 pb_bridge_drop_upstream(struct pb_bridge *b)
 {
 	b->imap = NULL;
-	b->actions = 0;
+	forget_actions(b);
 	pb_bridge_ask(b, PB_BRIDGE_DROP_UPSTREAM);
 }
 
@@ -136,7 +148,7 @@ static void
 park_upstream(struct pb_bridge *b)
 {
 	b->imap = NULL;
-	b->actions = 0;
+	forget_actions(b);
 	pb_bridge_ask(b, PB_BRIDGE_PARK_UPSTREAM);
 }
 

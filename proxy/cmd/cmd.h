@@ -24,6 +24,7 @@ int pb_cmd_serve(int argc, char **argv);
 int pb_cmd_check(int argc, char **argv);
 int pb_cmd_presets(int argc, char **argv);
 int pb_cmd_account(int argc, char **argv);
+int pb_cmd_journal(int argc, char **argv);
 
 /*
  * Read the arguments behind a subcommand's name.  Pointers of *source point

@@ -16,6 +16,8 @@ static const struct pb_command commands[] = {
 	    pb_cmd_presets, false },
 	{ "account", "ACTION [NAME] [OPTION]...",
 	    "manage the accounts of the devices", pb_cmd_account, false },
+	{ "journal", "ACTION [NUMBER]...",
+	    "show what waits to be removed", pb_cmd_journal, false },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -40,8 +42,8 @@ print_help(void)
 	printf("  popbridge COMMAND --help                    "
 	       "what a command takes\n"
 	       "  popbridge --version\n\n"
-	       "The manuals are popbridge(8), popbridge-account(8) and "
-	       "popbridge.conf(5).\n");
+	       "The manuals are popbridge(8), popbridge-account(8), "
+	       "popbridge-journal(8)\nand popbridge.conf(5).\n");
 	return EX_OK;
 }
 

@@ -6,10 +6,12 @@
 
 struct pb_recall {
 	uv_work_t work;
-	struct pb_listing_cache *cache;	/* borrowed */
+	struct pb_listing_cache *cache;	/* borrowed; or NULL */
+	struct pb_journal *journal;	/* the same */
 	char *key;			/* own */
 	size_t key_len;
 	struct pb_listing *listing;	/* shared */
+	struct pb_promises *promises;	/* own */
 	bool done;
 	void (*ready)(void *owner);
 	void *owner;			/* borrowed; NULL once it has left */
@@ -19,6 +21,7 @@ static void
 release(struct pb_recall *r)
 {
 	pb_listing_unref(&r->listing);
+	pb_promises_free(&r->promises);
 	pb_free(r->key);
 	pb_free(r);
 }
@@ -27,9 +30,15 @@ static void
 on_thread(uv_work_t *work)
 {
 	struct pb_recall *r = work->data;
+	struct pb_slice key = pb_slice(r->key, r->key_len);
+	struct pb_error ignored;
 
-	r->listing = pb_listing_cache_load(r->cache,
-	    pb_slice(r->key, r->key_len));
+	if (r->cache != NULL)
+		r->listing = pb_listing_cache_load(r->cache, key);
+	/* The journal says itself when it cannot be read. */
+	if (r->journal != NULL)
+		(void)!pb_journal_load(r->journal, key, &r->promises,
+		    &ignored);
 }
 
 static void
@@ -47,7 +56,7 @@ on_done(uv_work_t *work, int status)
 
 struct pb_recall *
 pb_recall_begin(uv_loop_t *loop, struct pb_listing_cache *cache,
-    struct pb_slice key, void (*ready)(void *owner), void *owner)
+    struct pb_journal *journal, struct pb_slice key, void (*ready)(void *owner), void *owner)
 {
 	struct pb_recall *r = pb_alloc(sizeof(*r));
 
@@ -58,6 +67,7 @@ pb_recall_begin(uv_loop_t *loop, struct pb_listing_cache *cache,
 		memcpy(r->key, key.data, key.len);
 		r->key_len = key.len;
 		r->cache = cache;
+		r->journal = journal;
 		r->ready = ready;
 		r->owner = owner;
 		r->work.data = r;
@@ -78,6 +88,15 @@ struct pb_listing *
 pb_recall_listing(const struct pb_recall *r)
 {
 	return r->listing;
+}
+
+struct pb_promises *
+pb_recall_take_promises(struct pb_recall *r)
+{
+	struct pb_promises *promises = r->promises;
+
+	r->promises = NULL;
+	return promises;
 }
 
 void

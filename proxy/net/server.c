@@ -54,6 +54,7 @@ struct server {
 	struct pb_pool *pool;		/* own */
 	struct pb_listings *listings;	/* own */
 	struct pb_listing_cache *listing_cache;	/* own; or NULL */
+	struct pb_journal *journal;	/* the same */
 	struct pb_worker **workers;	/* own */
 	unsigned n_workers;
 	const struct pb_server_hooks *hooks;
@@ -375,6 +376,7 @@ start_workers(struct server *s, const struct listen_list *listen,
 			.upstreams = s->upstreams, .pool = s->pool,
 			.listings = s->listings,
 			.listing_cache = s->listing_cache,
+			.journal = s->journal,
 			.snapshot = s->snapshot,
 			.sockets = own, .n_sockets = listen->n,
 			.evict = on_evict, .owner = s };
@@ -438,6 +440,26 @@ make_listings(struct server *s, struct pb_error *err)
 	return PB_OK;
 }
 
+/* The same; but who cannot do without it is not to find out at QUIT. */
+static enum pb_status
+make_journal(struct server *s, struct pb_error *err)
+{
+	const struct pb_config *config = s->snapshot->config;
+	enum pb_status st;
+
+	if (config->state_directory == NULL)
+		return PB_OK;
+	s->journal = pb_journal_new(config->state_directory);
+	pb_check(s->journal != NULL);
+	st = pb_journal_open(s->journal, err);
+	if (st == PB_OK || config->journal == PB_JOURNAL_REQUIRED)
+		return st == PB_OK ? st : PB_EINVAL;
+	pb_log(PB_LOG_WARN, "what sessions are to remove is not written down: "
+	    "if a mail server is lost meanwhile, messages come again",
+	    PB_LOG_STR("why", err->text));
+	return PB_OK;
+}
+
 /* What is made from here on is made by whom, and where, it may. */
 static enum pb_status
 confine(struct server *s, struct pb_error *err)
@@ -463,6 +485,8 @@ open_all(struct server *s, struct pb_error *err)
 		st = confine(s, err);
 		if (st == PB_OK)
 			st = make_listings(s, err);
+		if (st == PB_OK)
+			st = make_journal(s, err);
 		if (st != PB_OK)
 			close_sockets(sockets, listen->n * s->n_workers);
 	}
@@ -493,6 +517,7 @@ close_all(struct server *s)
 	pb_upstreams_free(&s->upstreams);
 	pb_listings_free(&s->listings);
 	pb_listing_cache_close(&s->listing_cache);
+	pb_journal_free(&s->journal);
 	pb_keyed_hash_free(&s->hash);
 	pb_snapshot_unref(&s->snapshot);
 }

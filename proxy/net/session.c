@@ -108,6 +108,7 @@ close_session(struct pb_session *s)
 	s->state = PB_SESSION_CLOSING;
 	pb_inquiry_leave(&s->inquiry);
 	pb_recall_leave(&s->recall);
+	pb_journal_work_leave(&s->promising);
 	pb_session_leave_upstream(s);
 	pb_session_unlock(s);
 	pb_stream_close(&s->client);
@@ -159,6 +160,12 @@ do_actions(struct pb_session *s)
 			break;
 		case PB_BRIDGE_REMEMBER:
 			pb_session_remember(s);
+			break;
+		case PB_BRIDGE_PROMISE:
+			pb_session_promise(s);
+			break;
+		case PB_BRIDGE_NOTE:
+			pb_session_note_promises(s);
 			break;
 		case PB_BRIDGE_DROP_UPSTREAM:
 			pb_inquiry_leave(&s->inquiry);
@@ -434,6 +441,7 @@ pump(struct pb_session *s)
 		moved = do_actions(s);
 		moved |= pb_session_retry(s);
 		moved |= pb_session_hear_recall(s);
+		moved |= pb_session_hear_promise(s);
 		moved |= serve_client(s);
 		moved |= do_actions(s);
 		moved |= pb_session_hear_inquiry(s);

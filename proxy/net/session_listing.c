@@ -39,22 +39,26 @@ pb_session_recall(struct pb_session *s)
 {
 	struct pb_listings *listings = pb_worker_listings(s->worker);
 	struct pb_listing_cache *cache = pb_worker_listing_cache(s->worker);
+	struct pb_journal *journal = pb_worker_journal(s->worker);
 	struct pb_slice key = pb_session_maildrop_key(s);
 	struct pb_listing *listing = pb_listings_find(listings, key);
 
 	pb_recall_leave(&s->recall);
-	if (listing != NULL)
+	if (listing != NULL) {
 		pb_bridge_knows(&s->bridge, listing);
-	else if (cache != NULL)
-		s->recall = pb_recall_begin(pb_worker_loop(s->worker)->uv,
-		    cache, key, pb_session_ready, s);
+		cache = NULL;
+	}
 	pb_listing_unref(&listing);
+	if (cache != NULL || journal != NULL)
+		s->recall = pb_recall_begin(pb_worker_loop(s->worker)->uv,
+		    cache, journal, key, pb_session_ready, s);
 	return s->recall != NULL;
 }
 
 bool
 pb_session_hear_recall(struct pb_session *s)
 {
+	struct pb_promises *promises;
 	struct pb_listing *listing;
 
 	if (s->recall == NULL || !pb_recall_is_done(s->recall))
@@ -65,6 +69,8 @@ pb_session_hear_recall(struct pb_session *s)
 		pb_listings_put(pb_worker_listings(s->worker),
 		    pb_session_maildrop_key(s), listing);
 	}
+	promises = pb_recall_take_promises(s->recall);
+	pb_bridge_owes(&s->bridge, &promises);
 	pb_recall_leave(&s->recall);
 	pb_session_connect_known(s);
 	return true;

@@ -6,6 +6,7 @@
 
 #include "popbridge/bridge/bridge.h"
 #include "popbridge/net/inquiry.h"
+#include "popbridge/net/journal_work.h"
 #include "popbridge/net/recall.h"
 #include "popbridge/net/session.h"
 #include "popbridge/net/snapshot.h"
@@ -17,7 +18,8 @@
  * What the files of a session share.  session.c is the pump and the way to the
  * end; it calls session_door.c, which finds out where the client is and lets it
  * in, session_login.c, which does what the bridge asks for between a password
- * and a maildrop, session_listing.c, which remembers what maildrops hold, and
+ * and a maildrop, session_listing.c, which remembers what maildrops hold,
+ * session_journal.c, which remembers what is promised to be removed, and
  * session_upstream.c, which finds it a connection to the
  * IMAP server, and a use for one that it needs no longer.
  */
@@ -89,6 +91,9 @@ struct pb_session {
 	size_t maildrop_key_len;
 	struct pb_recall *recall;	/* own until it is left; or NULL */
 
+	/* session_journal.c */
+	struct pb_journal_work *promising; /* own until it is left; or NULL */
+
 	/* session_upstream.c */
 	struct pb_upstreams_key account;	/* at the IMAP server */
 	struct pb_upstreams_visit upstream_visit;
@@ -151,6 +156,14 @@ void pb_session_remember(struct pb_session *s);
  */
 bool pb_session_name_maildrop(struct pb_session *s);
 struct pb_slice pb_session_maildrop_key(const struct pb_session *s);
+
+/* session_journal.c */
+
+/* QUIT: what is to be removed is written down. */
+void pb_session_promise(struct pb_session *s);
+bool pb_session_hear_promise(struct pb_session *s);
+/* The journal is to know what became of promises. */
+void pb_session_note_promises(struct pb_session *s);
 
 /* session_upstream.c */
 

@@ -24,11 +24,26 @@
 /* A password of one line; longer ones no IMAP server takes. */
 #define PASSWORD_MAX 1024
 
+static enum pb_bridge_journal
+journal_of(const struct pb_config *config)
+{
+	if (config->state_directory == NULL)
+		return PB_BRIDGE_JOURNAL_NONE;
+	switch (config->journal) {
+	case PB_JOURNAL_BEST_EFFORT:
+		return PB_BRIDGE_JOURNAL_BEST_EFFORT;
+	case PB_JOURNAL_REQUIRED:
+		break;
+	}
+	return PB_BRIDGE_JOURNAL_REQUIRED;
+}
+
 static struct pb_bridge_options
 bridge_options(const struct pb_config *config)
 {
 	return (struct pb_bridge_options){
 		.mailbox = "INBOX",
+		.journal = journal_of(config),
 		.idle_ms = (uint64_t)config->idle_timeout * SECONDS,
 		.upstream_ms = (uint64_t)config->upstream_timeout * SECONDS,
 		.connect_ms = (uint64_t)config->connect_timeout * SECONDS,

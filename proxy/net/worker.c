@@ -62,6 +62,7 @@ struct pb_worker {
 	struct pb_pool *pool;		/* borrowed */
 	struct pb_listings *listings;	/* borrowed */
 	struct pb_listing_cache *listing_cache;	/* borrowed; or NULL */
+	struct pb_journal *journal;	/* the same */
 	struct pb_snapshot *snapshot;	/* shared */
 	void (*evict)(void *owner, uint64_t session_id);
 	void *owner;
@@ -120,6 +121,12 @@ struct pb_listing_cache *
 pb_worker_listing_cache(struct pb_worker *w)
 {
 	return w->listing_cache;
+}
+
+struct pb_journal *
+pb_worker_journal(struct pb_worker *w)
+{
+	return w->journal;
 }
 
 void
@@ -519,6 +526,7 @@ pb_worker_new(const struct pb_worker_options *o, struct pb_worker **out)
 	w->pool = o->pool;
 	w->listings = o->listings;
 	w->listing_cache = o->listing_cache;
+	w->journal = o->journal;
 	w->snapshot = pb_snapshot_ref(o->snapshot);
 	w->evict = o->evict;
 	w->owner = o->owner;

@@ -98,6 +98,15 @@ judge_accounts(struct pb_judgement *j)
 }
 
 static void
+judge_journal(struct pb_judgement *j)
+{
+	if (j->config->journal == PB_JOURNAL_REQUIRED &&
+	    j->config->state_directory == NULL)
+		pb_judge_say(j, PB_CONFIG_ERROR, "journal", "it is required, "
+		    "and has no place: give state-directory, too");
+}
+
+static void
 judge_user(struct pb_judgement *j)
 {
 	if (j->config->group != NULL && j->config->user == NULL)
@@ -123,6 +132,7 @@ pb_config_judge(const struct pb_config *config,
 	pb_judge_routes(&j);
 	pb_judge_listeners(&j);
 	judge_accounts(&j);
+	judge_journal(&j);
 	judge_user(&j);
 	judge_timeouts(&j);
 	return j.result;

@@ -9,7 +9,8 @@ _Static_assert((int)PB_CONFIG_PLAIN == (int)PB_SASL_PLAIN &&
 #define SAME_SIZE(type) (sizeof(enum type) == sizeof(unsigned))
 
 _Static_assert(SAME_SIZE(pb_log_level) && SAME_SIZE(pb_log_format) &&
-	SAME_SIZE(pb_mark_seen) && SAME_SIZE(pb_lock_mode) &&
+	SAME_SIZE(pb_mark_seen) && SAME_SIZE(pb_journal_mode) &&
+	SAME_SIZE(pb_lock_mode) &&
 	SAME_SIZE(pb_tls_profile) && SAME_SIZE(pb_upstream_auth) &&
 	SAME_SIZE(pb_identity) && SAME_SIZE(pb_sandbox),
     "a WORD is stored as an unsigned");
@@ -19,6 +20,9 @@ static const char *const log_levels[] = {
 	[PB_LOG_INFO] = "info", [PB_LOG_DEBUG] = "debug", NULL };
 static const char *const log_formats[] = {
 	[PB_LOG_FORMAT_TEXT] = "text", [PB_LOG_FORMAT_JSON] = "json", NULL };
+static const char *const journal_modes[] = {
+	[PB_JOURNAL_BEST_EFFORT] = "best-effort",
+	[PB_JOURNAL_REQUIRED] = "required", NULL };
 static const char *const mark_seen[] = {
 	[PB_MARK_SEEN_NO] = "no", [PB_MARK_SEEN_QUIT] = "quit", NULL };
 static const char *const lock_modes[] = {
@@ -299,8 +303,13 @@ static const struct pb_option rows[] = {
 	{ .name = "state-directory", .type = PB_OPTION_FILE,
 	    GLOBAL(state_directory), .argument = "DIRECTORY",
 	    .help = "remember here what mailboxes held, so that the first "
-		"polls after a restart are as fast as later ones; may be lost "
-		"at any time" },
+		"polls after a restart are as fast as later ones, and what "
+		"sessions are to remove, until it is removed" },
+	{ .name = "journal", .type = PB_OPTION_WORD, GLOBAL(journal),
+	    .argument = "MODE", .fallback = "best-effort",
+	    .words = journal_modes,
+	    .help = "what QUIT does when state-directory cannot take what it "
+		"is to remove: go on without, or remove nothing" },
 	{ .name = "listing-memory", .type = PB_OPTION_NUMBER,
 	    GLOBAL(listing_memory), .argument = "MEGABYTES",
 	    .fallback = "64", .min = 0, .max = 65536,

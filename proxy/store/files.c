@@ -8,8 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "popbridge/base/check.h"
 
 static enum pb_status
 fail(struct pb_error *err, const char *file, const char *what)
@@ -21,6 +25,9 @@ fail(struct pb_error *err, const char *file, const char *what)
 	    strerror_r(errno, reason, sizeof(reason)));
 	return PB_EIO;
 }
+
+/* What is done under a lock takes milliseconds. */
+#define LOCK_SECONDS 5
 
 /* Write to a group, and anything for others. */
 #define TOO_OPEN (S_IWGRP | S_IXGRP | S_IRWXO)
@@ -200,4 +207,26 @@ pb_file_make_private(const char *file, struct pb_error *err)
 		st = fail(err, file, "it cannot be given to its folder's owner");
 	close(fd);
 	return st;
+}
+
+static time_t
+seconds(void)
+{
+	struct timespec t;
+
+	pb_check(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
+	return t.tv_sec;
+}
+
+int
+pb_file_lock_folder(const char *folder)
+{
+	const struct timespec pause = { .tv_nsec = 5000000 };
+	time_t until = seconds() + LOCK_SECONDS;
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0 &&
+	    (errno == EWOULDBLOCK || errno == EINTR) && seconds() < until)
+		(void)nanosleep(&pause, NULL);
+	return fd;
 }

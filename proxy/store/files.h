@@ -39,4 +39,13 @@ enum pb_status pb_file_replace(const char *file, struct pb_slice text,
 enum pb_status pb_file_make_private(const char *file,
 				    struct pb_error *err) PB_MUST_CHECK;
 
+/*
+ * Lock a folder, for one caller in one process: closing the descriptor lets go.
+ * Whoever waits for some seconds goes on without it, as on file systems that
+ * have no locks.
+ *
+ * -1: it cannot be opened.
+ */
+int pb_file_lock_folder(const char *folder);
+
 #endif

@@ -1,14 +1,13 @@
 #include "listing_cache_priv.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "popbridge/base/check.h"
 
 #define FILE_NAME "listings.db"
@@ -18,9 +17,6 @@
 
 /* A shutdown does not wait longer for what is only a cache. */
 #define CLOSE_SECONDS 5
-
-/* To begin anew takes milliseconds. */
-#define LOCK_SECONDS 5
 
 #define TOTAL_MAX ((uint64_t)1 << 30)
 
@@ -94,25 +90,6 @@ pb_listing_cache_judge(const char *directory, struct pb_error *err)
 	return PB_OK;
 }
 
-/*
- * Two processes must not find it damaged, and make two, at one time.  Whoever
- * is slower than the limit hangs, and file systems that have no locks are for
- * one process: it goes on without.
- */
-static int
-lock_directory(const struct pb_listing_cache *c)
-{
-	const struct timespec pause = { .tv_nsec = 5000000 };
-	int64_t until = pb_listing_cache_seconds() + LOCK_SECONDS;
-	int fd = open(c->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0 &&
-	    (errno == EWOULDBLOCK || errno == EINTR) &&
-	    pb_listing_cache_seconds() < until)
-		(void)nanosleep(&pause, NULL);
-	return fd;
-}
-
 static enum pb_status
 begin_anew(struct pb_listing_cache *c, const char *why, struct pb_error *err)
 {
@@ -174,7 +151,8 @@ pb_listing_cache_ready(struct pb_listing_cache *c, bool anew,
 		pb_listing_file_close(&c->writer);
 		return st;
 	}
-	fd = lock_directory(c);
+	/* Two processes must not find it damaged, and make two. */
+	fd = pb_file_lock_folder(c->directory);
 	pb_check(pthread_rwlock_wrlock(&c->file_lock) == 0);
 	st = open_writer(c, anew, err);
 	pb_check(pthread_rwlock_unlock(&c->file_lock) == 0);

@@ -1,29 +1,18 @@
 #include "popbridge/store/listing_code.h"
 
+#include "number.h"
 #include "popbridge/base/check.h"
 
-/* Octets of the longest number of 32 bits. */
-#define NUMBER_MAX 5
-#define MESSAGE_MAX (2 * NUMBER_MAX)
-#define HEAD_MAX (3 * NUMBER_MAX)
-
-static char *
-put(char *at, uint32_t number)
-{
-	while (number >= 0x80) {
-		*at++ = (char)(number | 0x80);
-		number >>= 7;
-	}
-	*at++ = (char)number;
-	return at;
-}
+/* Octets of two numbers, and of three. */
+#define MESSAGE_MAX (2 * PB_NUMBER_MAX)
+#define HEAD_MAX (3 * PB_NUMBER_MAX)
 
 static char *
 put_head(char *at, const struct pb_listing *l)
 {
-	at = put(at, l->uidvalidity);
-	at = put(at, l->uidnext);
-	return put(at, l->count);
+	at = pb_number_put(at, l->uidvalidity);
+	at = pb_number_put(at, l->uidnext);
+	return pb_number_put(at, l->count);
 }
 
 /* So many messages at a time, that no more memory is asked for than needed. */
@@ -43,8 +32,8 @@ put_piece(struct pb_buffer *out, const struct pb_listing *l, uint32_t from,
 		return st;
 	at = room;
 	for (; from < to; from++) {
-		at = put(at, l->uids[from] - before - 1);
-		at = put(at, l->sizes[from]);
+		at = pb_number_put(at, l->uids[from] - before - 1);
+		at = pb_number_put(at, l->sizes[from]);
 		before = l->uids[from];
 	}
 	pb_buffer_commit(out, (size_t)(at - room));
@@ -70,26 +59,6 @@ pb_listing_encode(const struct pb_listing *l, struct pb_buffer *out)
 	return st;
 }
 
-/* False: the octets end in it, it is over max, or longer than it need be. */
-static bool
-take(struct pb_slice *in, uint64_t max, uint64_t *number)
-{
-	uint64_t value = 0;
-	size_t n;
-
-	for (n = 0; n < in->len && n < NUMBER_MAX; n++) {
-		uint64_t octet = (unsigned char)in->data[n];
-
-		value |= (octet & 0x7f) << (7 * n);
-		if ((octet & 0x80) != 0)
-			continue;
-		pb_slice_skip(in, n + 1);
-		*number = value;
-		return value <= max && (octet != 0 || n == 0);
-	}
-	return false;
-}
-
 static bool
 take_messages(struct pb_slice *in, struct pb_listing *l)
 {
@@ -97,17 +66,17 @@ take_messages(struct pb_slice *in, struct pb_listing *l)
 	uint32_t i;
 
 	for (i = 0; i < l->count; i++) {
-		uint64_t step = 0;
-		uint64_t size = 0;
+		uint32_t step = 0;
+		uint32_t size = 0;
 
-		if (!take(in, UINT32_MAX, &step) ||
-		    !take(in, UINT32_MAX, &size))
+		if (!pb_number_take(in, UINT32_MAX, &step) ||
+		    !pb_number_take(in, UINT32_MAX, &size))
 			return false;
-		uid += step + 1;
+		uid += (uint64_t)step + 1;
 		if (uid > UINT32_MAX)
 			return false;
 		l->uids[i] = (uint32_t)uid;
-		l->sizes[i] = (uint32_t)size;
+		l->sizes[i] = size;
 	}
 	return in->len == 0;
 }
@@ -115,22 +84,22 @@ take_messages(struct pb_slice *in, struct pb_listing *l)
 enum pb_status
 pb_listing_decode(struct pb_slice in, struct pb_listing **listing)
 {
-	uint64_t uidvalidity = 0;
-	uint64_t uidnext = 0;
-	uint64_t count = 0;
+	uint32_t uidvalidity = 0;
+	uint32_t uidnext = 0;
+	uint32_t count = 0;
 	struct pb_listing *l;
 
 	*listing = NULL;
 	/* A message has two octets, so that few cannot ask for much memory. */
-	if (!take(&in, UINT32_MAX, &uidvalidity) ||
-	    !take(&in, UINT32_MAX, &uidnext) || uidnext == 0 ||
-	    !take(&in, PB_LISTING_MAX, &count) || count > in.len / 2)
+	if (!pb_number_take(&in, UINT32_MAX, &uidvalidity) ||
+	    !pb_number_take(&in, UINT32_MAX, &uidnext) || uidnext == 0 ||
+	    !pb_number_take(&in, PB_LISTING_MAX, &count) || count > in.len / 2)
 		return PB_EINVAL;
-	l = pb_listing_new((uint32_t)count);
+	l = pb_listing_new(count);
 	if (l == NULL)
 		return PB_ENOMEM;
-	l->uidvalidity = (uint32_t)uidvalidity;
-	l->uidnext = (uint32_t)uidnext;
+	l->uidvalidity = uidvalidity;
+	l->uidnext = uidnext;
 	if (take_messages(&in, l) && pb_listing_seal(l) == PB_OK) {
 		*listing = l;
 		return PB_OK;

@@ -2,6 +2,7 @@
 
 #include "fuzz.h"
 #include "popbridge/base/check.h"
+#include "popbridge/base/mem.h"
 #include "support/edge.h"
 
 /*
@@ -15,6 +16,7 @@
  *	Z the client's handshake is done
  *	I, i it is known, unknown (with the option that it is asked for)
  *	A, a XCLIENT is accepted, is not; Y keys for SCRAM
+ *	M, m a promise is written down, cannot be
  *	E client's end, G client gone, X server's end, D drain
  *	P the client stops reading, R it reads again
  *	T a minute passes
@@ -40,6 +42,20 @@ known(void)
 	l->sizes[1] = 200;
 	pb_check(pb_listing_seal(l) == PB_OK);
 	return l;
+}
+
+/* One of the two, and one that is gone. */
+static struct pb_promises *
+owed(void)
+{
+	struct pb_promises *p = pb_promises_new(1);
+
+	p->list[0].number = 1;
+	p->list[0].uidvalidity = 1700000000;
+	p->list[0].uids = pb_xalloc(2 * sizeof(*p->list[0].uids));
+	p->list[0].uids[p->list[0].n++] = 5;
+	p->list[0].uids[p->list[0].n++] = 7;
+	return p;
 }
 
 static struct pb_slice
@@ -86,6 +102,8 @@ event(struct pbt_edge *e, char what, struct pb_slice *in)
 		pbt_edge_introduced(e, what == 'A');
 	else if (what == 'Y' && e->keys_asked)
 		pbt_edge_keys(e, &keys);
+	else if ((what == 'M' || what == 'm') && e->promise_asked)
+		pbt_edge_promised(e, what == 'M');
 	else if (what == 'E')
 		pbt_edge_client_eof(e);
 	else if (what == 'G')
@@ -130,6 +148,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		e.readahead.max = 4 * 1024 * 1024;
 		e.known = known();
 		e.options.revive = true;
+	}
+	if ((data[0] & 128) != 0 && (data[0] & 4) != 0) {
+		e.options.journal = (data[0] & 2) != 0
+		    ? PB_BRIDGE_JOURNAL_REQUIRED
+		    : PB_BRIDGE_JOURNAL_BEST_EFFORT;
+		e.owed = owed();
 	}
 	pb_slice_skip(&in, 1);
 	pbt_edge_start(&e);

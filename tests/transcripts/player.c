@@ -266,6 +266,26 @@ knows(struct player *p, const char *text)
 	p->edge.known = l;
 }
 
+/* UIDVALIDITY/UID/UID..., with a + behind a promise that rests. */
+static void
+owes(struct player *p, const char *text)
+{
+	struct pb_promises *owed = pb_promises_new(1);
+	struct pb_promise *promise = &owed->list[0];
+	char *at;
+
+	promise->number = 1;
+	promise->uidvalidity = (uint32_t)strtoul(text, &at, 10);
+	promise->uids = pb_xalloc(16 * sizeof(*promise->uids));
+	while (*at == '/' && promise->n < 16)
+		promise->uids[promise->n++] = (uint32_t)strtoul(at + 1, &at,
+		    10);
+	promise->rests = *at == '+';
+	if (at[promise->rests] != '\0')
+		failed(p, "what it owes are no UIDs");
+	p->edge.owed = owed;
+}
+
 static void
 option(struct player *p, const char *word)
 {
@@ -301,6 +321,12 @@ option(struct player *p, const char *word)
 		p->edge.readahead.max = strtoul(word + 10, NULL, 10);
 	else if (strncmp(word, "knows=", 6) == 0)
 		knows(p, word + 6);
+	else if (strncmp(word, "owes=", 5) == 0)
+		owes(p, word + 5);
+	else if (strcmp(word, "journal=best-effort") == 0)
+		o->journal = PB_BRIDGE_JOURNAL_BEST_EFFORT;
+	else if (strcmp(word, "journal=required") == 0)
+		o->journal = PB_BRIDGE_JOURNAL_REQUIRED;
 	else if (strncmp(word, "upstream=", 9) == 0)
 		o->upstream_ms = duration(p, word + 9);
 	else if (strncmp(word, "connect=", 8) == 0)
@@ -350,6 +376,18 @@ dropped(struct player *p)
 	p->drops++;
 }
 
+static void
+noted(struct player *p, const char *what)
+{
+	static const char *const names[] = { [PB_PROMISE_OPEN] = "nothing",
+		[PB_PROMISE_KEPT] = "kept", [PB_PROMISE_VOID] = "void",
+		[PB_PROMISE_FAILED] = "failed" };
+
+	if (strcmp(names[p->edge.noted], what) != 0)
+		failed(p, "something else has become of what was promised");
+	p->edge.noted = PB_PROMISE_OPEN;
+}
+
 /* Events that change nothing, so that something may still be unheard. */
 static bool
 observe(struct player *p, const char *event)
@@ -361,6 +399,8 @@ observe(struct player *p, const char *event)
 		failed(p, "it has not learnt so often what the mailbox holds");
 	else if (strncmp(event, "knows ", 6) == 0)
 		return true;
+	else if (strncmp(event, "promise noted ", 14) == 0)
+		noted(p, event + 14);
 	else if (strncmp(event, "ends ", 5) == 0)
 		ends(p, event + 5);
 	else
@@ -426,6 +466,11 @@ answer_action(struct player *p, const char *event)
 		if (!e->introduction_asked)
 			failed(p, "no XCLIENT is to be judged");
 		pbt_edge_introduced(e, strcmp(event, "xclient good") == 0);
+	} else if (strcmp(event, "promise made") == 0 ||
+	    strcmp(event, "promise impossible") == 0) {
+		if (!e->promise_asked)
+			failed(p, "nothing is to be promised");
+		pbt_edge_promised(e, strcmp(event, "promise made") == 0);
 	} else if (strncmp(event, "lock ", 5) == 0) {
 		if (!e->lock_asked)
 			failed(p, "no lock was asked for");
@@ -613,6 +658,7 @@ letter_of(struct pb_slice event)
 		{ "upstream connected", 'K' }, { "upstream refused", 'N' },
 		{ "upstream resumed", 'k' },
 		{ "upstream secured", 'S' }, { "upstream eof", 'X' },
+		{ "promise made", 'M' }, { "promise impossible", 'm' },
 		{ "lock granted", 'L' }, { "lock", 'l' },
 		{ "client secured", 'Z' },
 		{ "who is", 'I' }, { "who", 'i' },
@@ -653,6 +699,11 @@ options_of(struct pb_slice event)
 	    memmem(event.data, event.len, "knows=", 6) != NULL ||
 	    memmem(event.data, event.len, "revive", 6) != NULL)
 		set |= (char)128;
+	if (memmem(event.data, event.len, "journal=", 8) != NULL ||
+	    memmem(event.data, event.len, "owes=", 5) != NULL)
+		set |= (char)128 | 4;
+	if (memmem(event.data, event.len, "journal=required", 16) != NULL)
+		set |= 2;
 	if (memmem(event.data, event.len, " who", 4) != NULL ||
 	    memmem(event.data, event.len, "xclient", 7) != NULL)
 		set |= 64;

@@ -11,6 +11,7 @@
 #include "popbridge/bridge/commit.h"
 #include "popbridge/bridge/listing.h"
 #include "popbridge/bridge/maildrop.h"
+#include "popbridge/bridge/promise.h"
 #include "popbridge/bridge/readahead.h"
 #include "popbridge/imap/client.h"
 #include "popbridge/pop3/reply.h"
@@ -50,6 +51,13 @@
  */
 #define PB_BRIDGE_RESUMED_MS 5000
 
+/* Whether what QUIT is to remove is written down before. */
+enum pb_bridge_journal {
+	PB_BRIDGE_JOURNAL_NONE,
+	PB_BRIDGE_JOURNAL_BEST_EFFORT,	/* where that fails, it goes on */
+	PB_BRIDGE_JOURNAL_REQUIRED,	/* where that fails, QUIT does */
+};
+
 /*
  * A server that is lost is brought back so often in a session: one that fails
  * again and again is better left alone.
@@ -68,6 +76,7 @@ struct pb_bridge_options {
 	const char *mailbox;
 	bool mark_seen;		/* \Seen at QUIT on what was retrieved */
 	bool lock;		/* ask for the maildrop before it is opened */
+	enum pb_bridge_journal journal;
 	bool keep_upstream;	/* PARK_UPSTREAM, where the connection is fit */
 	/*
 	 * A connection that is lost is replaced: for that, the credential is
@@ -137,9 +146,11 @@ enum pb_bridge_state {
 	PB_BRIDGE_HOLDING,	/* a refusal is held back */
 	PB_BRIDGE_LOCKING,
 	PB_BRIDGE_OPENING,	/* SELECT and the listing */
+	PB_BRIDGE_KEEPING,	/* what earlier sessions promised to remove */
 	PB_BRIDGE_LISTING,	/* a LIST or UIDL is on its way out */
 	PB_BRIDGE_RETRIEVING,
 	PB_BRIDGE_REOPENING,	/* SELECT, after a connection was lost */
+	PB_BRIDGE_PROMISING,	/* what QUIT will remove is written down */
 	PB_BRIDGE_COMMITTING,
 	PB_BRIDGE_ENDED,	/* send client_out, then close */
 };
@@ -157,6 +168,8 @@ enum pb_bridge_action {
 	PB_BRIDGE_HOLD,		/* a password was wrong; then _hold */
 	PB_BRIDGE_CLIENT_TLS,	/* behind client_out; then _client_secured */
 	PB_BRIDGE_REMEMBER,	/* what the mailbox holds: _listing */
+	PB_BRIDGE_PROMISE,	/* _promise is to be durable; then _promised */
+	PB_BRIDGE_NOTE,		/* _take_promises: what became of them */
 	PB_BRIDGE_DROP_UPSTREAM, /* send what is in its out, then close it */
 	PB_BRIDGE_PARK_UPSTREAM, /* keep it for the user; else log out, drop */
 	PB_BRIDGE_END,		/* the last one */
@@ -204,6 +217,10 @@ struct pb_bridge {
 	struct pb_maildrop maildrop;
 	struct pb_readahead readahead;
 	struct pb_commit commit;
+	/* Own; earlier sessions' until COMMAND, from QUIT on its own; or NULL. */
+	struct pb_promises *promises;
+	bool hides;			/* the mailbox has more than maildrop */
+	const char *stopped;		/* KEEPING: why it ends then; static */
 	bool list_uidl;			/* LISTING: UIDL, or LIST */
 	uint32_t list_next;
 	bool client_eof;
@@ -298,6 +315,17 @@ void pb_bridge_secured(struct pb_bridge *b, uint64_t now);
  * opened: it saves asking for all of it.  A reference is taken.
  */
 void pb_bridge_knows(struct pb_bridge *b, struct pb_listing *listing);
+/*
+ * What earlier sessions have promised, and may not have kept, before the
+ * maildrop is opened.  Moved from; *promises may be NULL.
+ */
+void pb_bridge_owes(struct pb_bridge *b, struct pb_promises **promises);
+/*
+ * The promise is durable under this number; or why it is not, and then nobody
+ * will finish what is cut off.
+ */
+void pb_bridge_promised(struct pb_bridge *b, int64_t number,
+			const struct pb_error *why, uint64_t now);
 /* The maildrop is this session's; or why not. */
 void pb_bridge_locked(struct pb_bridge *b, const struct pb_error *why,
 		      uint64_t now);
@@ -323,6 +351,10 @@ enum pb_bridge_action pb_bridge_next_action(struct pb_bridge *b);
 struct pb_listing *pb_bridge_listing(const struct pb_bridge *b);
 /* What was known was wrong, not only old. */
 bool pb_bridge_refutes(const struct pb_bridge *b);
+/* What PROMISE is about; borrowed. */
+const struct pb_promise *pb_bridge_promise(const struct pb_bridge *b);
+/* What NOTE is about; the caller's to free.  NULL: it is too late. */
+struct pb_promises *pb_bridge_take_promises(struct pb_bridge *b);
 /* What IDENTIFY and FIND_KEYS are about. */
 struct pb_bridge_claim pb_bridge_claim(const struct pb_bridge *b);
 /* The certificate has said who it is; before _identified or _unknown. */

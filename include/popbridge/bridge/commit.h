@@ -75,6 +75,14 @@ const char *pb_commit_trouble(const struct pb_commit *c);
 enum pb_status pb_commit_begin(struct pb_commit *c,
 			       const struct pb_maildrop *maildrop,
 			       struct pb_imap_client *imap) PB_MUST_CHECK;
+/*
+ * The same for what another session was to remove: ascending UIDs, each once,
+ * which become the commit's.
+ */
+enum pb_status pb_commit_begin_with(struct pb_commit *c, uint32_t *uids,
+				    size_t n,
+				    struct pb_imap_client *imap)
+    PB_MUST_CHECK;
 /* Feed every event of the connection until the step is DONE.  As above. */
 enum pb_status pb_commit_event(struct pb_commit *c,
 			       struct pb_imap_client *imap,

@@ -12,6 +12,7 @@
 #include "popbridge/service/limits.h"
 #include "popbridge/service/listings.h"
 #include "popbridge/service/locks.h"
+#include "popbridge/store/journal.h"
 #include "popbridge/store/listing_cache.h"
 
 /*
@@ -32,6 +33,7 @@ struct pb_worker_options {
 	struct pb_pool *pool;		/* the same */
 	struct pb_listings *listings;	/* the same */
 	struct pb_listing_cache *listing_cache;	/* the same; or NULL */
+	struct pb_journal *journal;	/* the same */
 	struct pb_snapshot *snapshot;	/* a reference is taken */
 	/*
 	 * Bound, in the order of the configuration's listeners, of which every
@@ -75,6 +77,7 @@ struct pb_upstreams *pb_worker_upstreams(struct pb_worker *w);
 struct pb_pool *pb_worker_pool(struct pb_worker *w);
 struct pb_listings *pb_worker_listings(struct pb_worker *w);
 struct pb_listing_cache *pb_worker_listing_cache(struct pb_worker *w);
+struct pb_journal *pb_worker_journal(struct pb_worker *w);
 void pb_worker_ask_evict(struct pb_worker *w, uint64_t session_id);
 uint64_t pb_worker_new_session_id(struct pb_worker *w);
 void pb_worker_session_gone(struct pb_worker *w,

@@ -31,6 +31,12 @@ enum pb_mark_seen {
 	PB_MARK_SEEN_QUIT,	/* what was retrieved, at QUIT */
 };
 
+/* What QUIT is to remove is written down before, in state_directory. */
+enum pb_journal_mode {
+	PB_JOURNAL_BEST_EFFORT,	/* where that cannot be, it goes on without */
+	PB_JOURNAL_REQUIRED,	/* where that cannot be, nothing is removed */
+};
+
 /* Each listener is a socket in every loop. */
 #define PB_CONFIG_LISTEN_MAX 16
 
@@ -128,6 +134,7 @@ struct pb_config {
 	const char *accounts;			/* NULL: none; so are these: */
 	const char *accounts_key;
 	const char *state_directory;
+	enum pb_journal_mode journal;
 	const char *ports_file;
 	const char *user;
 	const char *group;

@@ -123,6 +123,7 @@ a_file_can_set_every_option(void **state)
 	    "revive = no\n"
 	    "listing-memory = 65\n"
 	    "state-directory = \"/state\"\n"
+	    "journal = required\n"
 	    "user = popbridge\n"
 	    "group = mail\n"
 	    "sandbox = yes\n"
@@ -174,6 +175,7 @@ a_file_can_set_every_option(void **state)
 	assert_int_equal(r->identity, PB_IDENTITY_ACCOUNTS);
 	assert_int_equal(c->listing_memory, 65);
 	assert_string_equal(c->state_directory, "/state");
+	assert_int_equal(c->journal, PB_JOURNAL_REQUIRED);
 	assert_string_equal(c->user, "popbridge");
 	assert_string_equal(c->group, "mail");
 	assert_int_equal(c->sandbox, PB_SANDBOX_YES);

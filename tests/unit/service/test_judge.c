@@ -58,6 +58,10 @@ static const struct judged {
 	{ UPSTREAM "accounts-key = k\n", PB_EINVAL,
 	    "F:2: error: accounts-key: a key for accounts is of no use "
 	    "without them: give accounts, too\n" },
+	{ UPSTREAM "journal = required\n", PB_EINVAL,
+	    "F:2: error: journal: it is required, and has no place: give "
+	    "state-directory, too\n" },
+	{ UPSTREAM "journal = required state-directory = s\n", PB_OK, "" },
 	{ UPSTREAM "user = u\ngroup = g\n", PB_OK, "" },
 	{ UPSTREAM "group = g\n", PB_EINVAL,
 	    "F:2: error: group: a group without a user leaves everything to "

@@ -39,7 +39,10 @@ folder_remove(struct folder *f)
 {
 	static const char *const names[] = { "accounts.db", "accounts.db-wal",
 		"accounts.db-shm", "accounts.key", "other.db",
-		"listings.db", "listings.db-wal", "listings.db-shm" };
+		"listings.db", "listings.db-wal", "listings.db-shm",
+		"journal.db", "journal.db-wal", "journal.db-shm",
+		"journal.db.damaged", "journal.db.damaged-wal",
+		"journal.db.damaged-shm" };
 	char path[128];
 	size_t i;
 

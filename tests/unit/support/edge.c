@@ -1,8 +1,10 @@
 #include "support/edge.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "popbridge/base/check.h"
+#include "popbridge/base/mem.h"
 
 #define MINUTE UINT64_C(60000)
 #define PEER_MAX (256u * 1024 * 1024)
@@ -53,8 +55,9 @@ is_harmful(struct pb_slice line)
 static void
 check_harmless(const struct pbt_edge *e, struct pb_slice out)
 {
-	if (e->imap.state != PB_IMAP_STATE_READY ||
-	    e->bridge.pop3.state == PB_POP3_UPDATE ||
+	if (e->imap.state != PB_IMAP_STATE_READY || e->owed != NULL ||
+	    (e->bridge.pop3.state == PB_POP3_UPDATE &&
+		e->bridge.state != PB_BRIDGE_PROMISING) ||
 	    e->bridge.pop3.state == PB_POP3_CLOSED)
 		return;
 	while (out.len > 0) {
@@ -123,6 +126,20 @@ pass_through(struct pbt_edge *e)
 	pb_bridge_unknown(&e->bridge, &error, e->now);
 }
 
+/* Each has one outcome: those that are open are not to be noted. */
+static void
+note(struct pbt_edge *e)
+{
+	struct pb_promises *promises = pb_bridge_take_promises(&e->bridge);
+	size_t i;
+
+	for (i = 0; promises != NULL && i < promises->n; i++) {
+		if (promises->list[i].outcome != PB_PROMISE_OPEN)
+			e->noted = promises->list[i].outcome;
+	}
+	pb_promises_free(&promises);
+}
+
 static void
 do_action(struct pbt_edge *e, enum pb_bridge_action action)
 {
@@ -168,6 +185,14 @@ do_action(struct pbt_edge *e, enum pb_bridge_action action)
 		pb_listing_unref(&e->known);
 		e->known = pb_listing_ref(pb_bridge_listing(&e->bridge));
 		e->remembered++;
+		return;
+	case PB_BRIDGE_PROMISE:
+		pb_check(!e->promise_asked && pb_bridge_promise(&e->bridge)->n
+		    == e->bridge.maildrop.n_deleted);
+		e->promise_asked = true;
+		return;
+	case PB_BRIDGE_NOTE:
+		note(e);
 		return;
 	case PB_BRIDGE_DROP_UPSTREAM:
 		flush_upstream(e);
@@ -265,6 +290,7 @@ pbt_edge_fini(struct pbt_edge *e)
 	pb_bridge_fini(&e->bridge);
 	pb_check(e->readahead.used == 0);
 	pb_listing_unref(&e->known);
+	pb_promises_free(&e->owed);
 	pb_buffer_fini(&e->from_client);
 	pb_buffer_fini(&e->from_upstream);
 	pb_buffer_fini(&e->to_client);
@@ -337,6 +363,27 @@ pbt_edge_introduced(struct pbt_edge *e, bool accepted)
 	pump(e);
 }
 
+/* The next connection has them again. */
+static void
+give_promises(struct pbt_edge *e)
+{
+	struct pb_promises *copy;
+	size_t i;
+
+	if (e->owed == NULL)
+		return;
+	copy = pb_promises_new(e->owed->n);
+	for (i = 0; i < copy->n; i++) {
+		struct pb_promise *to = &copy->list[i];
+		size_t size = e->owed->list[i].n * sizeof(*to->uids);
+
+		*to = e->owed->list[i];
+		to->uids = pb_xalloc(size);
+		memcpy(to->uids, e->owed->list[i].uids, size);
+	}
+	pb_bridge_owes(&e->bridge, &copy);
+}
+
 void
 pbt_edge_connected(struct pbt_edge *e)
 {
@@ -346,6 +393,7 @@ pbt_edge_connected(struct pbt_edge *e)
 	e->has_imap = true;
 	if (e->known != NULL && !pb_bridge_is_reviving(&e->bridge))
 		pb_bridge_knows(&e->bridge, e->known);
+	give_promises(e);
 	pb_bridge_connected(&e->bridge, &e->imap, e->now);
 	pump(e);
 }
@@ -411,6 +459,20 @@ pbt_edge_locked(struct pbt_edge *e, bool granted)
 	pb_error_set(&error, PB_ERROR_IN_USE, PB_SCOPE_ACCOUNT,
 	    "another session has the maildrop");
 	pb_bridge_locked(&e->bridge, granted ? NULL : &error, e->now);
+	pump(e);
+}
+
+void
+pbt_edge_promised(struct pbt_edge *e, bool durable)
+{
+	struct pb_error error;
+
+	pb_check(e->promise_asked);
+	e->promise_asked = false;
+	pb_error_set(&error, PB_ERROR_TEMPORARY, PB_SCOPE_MAILDROP,
+	    "the disk is full");
+	pb_bridge_promised(&e->bridge, durable ? 1 : 0,
+	    durable ? NULL : &error, e->now);
 	pump(e);
 }
 

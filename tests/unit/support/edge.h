@@ -11,7 +11,8 @@
  * The edge of a session without a network: it does with a bridge what
  * bridge.h asks of the edge, and keeps what each peer would have received.
  *
- * Whatever happens, it checks that no message is removed before QUIT.
+ * Whatever happens, it checks that no message is removed before QUIT, or before
+ * a promise of it is durable.
  */
 struct pbt_edge {
 	struct pb_bridge bridge;
@@ -37,11 +38,16 @@ struct pbt_edge {
 	bool starttls_asked;
 	bool client_tls_asked;
 	bool lock_asked;
+	bool promise_asked;
 	uint64_t hold_ms;		/* for each refused password */
 	bool parked;			/* its connection was worth keeping */
 	unsigned drops;			/* connections that it closed */
 	/* Shared, or NULL: it is told to the bridge, which may renew it. */
 	struct pb_listing *known;
+	/* Own, or NULL: told to the bridge before its maildrop is open. */
+	struct pb_promises *owed;
+	/* The last that it has noted; OPEN: none, or they rest. */
+	enum pb_promise_outcome noted;
 	struct pb_budget readahead;	/* with a max, it is the bridge's */
 	unsigned remembered;		/* listings that it was given */
 	bool ended;
@@ -76,6 +82,9 @@ void pbt_edge_refused(struct pbt_edge *e, enum pb_error_kind kind,
 void pbt_edge_secured(struct pbt_edge *e);
 void pbt_edge_client_secured(struct pbt_edge *e);
 void pbt_edge_locked(struct pbt_edge *e, bool granted);
+
+/* Nothing is written down when it fails. */
+void pbt_edge_promised(struct pbt_edge *e, bool durable);
 
 void pbt_edge_upstream_eof(struct pbt_edge *e);
 void pbt_edge_client_eof(struct pbt_edge *e);

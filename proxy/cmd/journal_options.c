@@ -1,0 +1,192 @@
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "journal.h"
+#include "popbridge/base/check.h"
+#include "popbridge/service/option.h"
+
+#define CONFIG_FILE "/etc/popbridge/popbridge.conf"
+
+enum which { HELP = 256, CONFIG, USER, JSON };
+
+static const struct option options[] = {
+	{ .name = "help", .val = HELP },
+	{ .name = "config", .has_arg = required_argument, .val = CONFIG },
+	{ .name = "user", .has_arg = required_argument, .val = USER },
+	{ .name = "json", .val = JSON },
+	{ .name = NULL },
+};
+
+void
+pb_journal_complain(const struct pb_journal_request *r, const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "popbridge journal %s: ", r->action->name);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+static void
+print_help(void)
+{
+	const struct pb_journal_action *actions;
+	size_t n;
+	size_t i;
+
+	printf("usage:\n");
+	actions = pb_journal_actions(&n);
+	for (i = 0; i < n; i++)
+		printf("  popbridge journal %-6s %-22s %s\n", actions[i].name,
+		    actions[i].arguments, actions[i].help);
+	printf("  popbridge journal ACTION --help         "
+	       "what an action takes\n\n"
+	       "The journal has what sessions are to remove, and nobody has "
+	       "confirmed yet.\nThe manual is popbridge-journal(8).\n");
+}
+
+static void
+print_action_help(const struct pb_journal_action *action)
+{
+	printf("usage: popbridge journal %s %s\n\n%s.\n\n"
+	       "  --config FILE\n"
+	       "        the configuration, which says where the journal is; "
+	       "-c is the same\n        (default: " CONFIG_FILE ")\n"
+	       "  --user NAME\n"
+	       "        only what this user is to lose: the name at the IMAP "
+	       "server\n", action->name, action->arguments, action->help);
+	if (!action->takes_numbers)
+		printf("  --json\n        print JSON\n");
+	printf("\nThe manual is popbridge-journal(8).\n");
+}
+
+static const struct pb_journal_action *
+find_action(const char *word)
+{
+	const struct pb_journal_action *actions;
+	const char *names[8];
+	const char *near;
+	size_t n;
+	size_t i;
+
+	actions = pb_journal_actions(&n);
+	pb_check(n <= sizeof(names) / sizeof(names[0]));
+	for (i = 0; i < n; i++) {
+		if (strcmp(actions[i].name, word) == 0)
+			return &actions[i];
+		names[i] = actions[i].name;
+	}
+	near = pb_option_nearest(word, names, n);
+	fprintf(stderr, "popbridge journal: there is no action \"%s\"", word);
+	if (near != NULL)
+		fprintf(stderr, ", did you mean \"%s\"?\n", near);
+	else
+		fprintf(stderr, ", see popbridge journal --help\n");
+	return NULL;
+}
+
+static enum pb_status
+refuse(const struct pb_journal_request *r, const char *word, const char *what)
+{
+	pb_journal_complain(r, "%s: %s, see popbridge journal %s --help",
+	    word, what, r->action->name);
+	return PB_EINVAL;
+}
+
+static enum pb_status
+take_options(struct pb_journal_request *r, int argc, char **argv)
+{
+	int c;
+
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":c:h", options, NULL)) != -1) {
+		if (c == 'h' || c == HELP) {
+			print_action_help(r->action);
+			return PB_EOF;
+		}
+		if (c == ':')
+			return refuse(r, argv[optind - 1],
+			    "it needs a value");
+		if (c == '?' || (c == JSON && r->action->takes_numbers))
+			return refuse(r, argv[optind - 1],
+			    "there is no such option");
+		if (c == 'c' || c == CONFIG)
+			r->config_file = optarg;
+		else if (c == USER)
+			r->user = optarg;
+		else
+			r->json = true;
+	}
+	return PB_OK;
+}
+
+static enum pb_status
+take_numbers(struct pb_journal_request *r, int argc, char **argv)
+{
+	uint64_t number;
+
+	if (optind < argc && !r->action->takes_numbers)
+		return refuse(r, argv[optind], "that is no option");
+	for (; optind < argc; optind++) {
+		if (pb_slice_number(pb_slice_str(argv[optind]), INT64_MAX,
+		    &number) != PB_OK)
+			return refuse(r, argv[optind], "that is no number of "
+			    "popbridge journal list");
+		if (r->n_numbers == PB_JOURNAL_NUMBERS_MAX)
+			return refuse(r, argv[optind], "there are too many "
+			    "at once");
+		r->numbers[r->n_numbers++] = (int64_t)number;
+	}
+	if (!r->action->takes_numbers || r->n_numbers > 0 || r->user != NULL)
+		return PB_OK;
+	pb_journal_complain(r, "which? give numbers of popbridge journal list, "
+	    "or --user");
+	return PB_EINVAL;
+}
+
+static enum pb_status
+load_config(struct pb_journal_request *r)
+{
+	const struct pb_config_sink sink = { pb_print_problem, NULL };
+	struct pb_config_source source = { .file = r->config_file };
+
+	if (source.file == NULL)
+		source.file = CONFIG_FILE;
+	if (pb_config_load(&source, &sink, &r->config) != PB_OK)
+		return PB_EIO;
+	if (r->config->state_directory != NULL)
+		return PB_OK;
+	pb_journal_complain(r, "%s has no state-directory, so there is no "
+	    "journal", source.file);
+	return PB_EIO;
+}
+
+enum pb_status
+pb_journal_arguments(int argc, char **argv, struct pb_journal_request *r)
+{
+	enum pb_status st;
+
+	*r = (struct pb_journal_request){ .n_numbers = 0 };
+	if (argc < 2) {
+		fprintf(stderr, "popbridge journal: no action, see popbridge "
+		    "journal --help\n");
+		return PB_EINVAL;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		print_help();
+		return PB_EOF;
+	}
+	r->action = find_action(argv[1]);
+	if (r->action == NULL)
+		return PB_EINVAL;
+	st = take_options(r, argc - 1, argv + 1);
+	if (st == PB_OK)
+		st = take_numbers(r, argc - 1, argv + 1);
+	return st == PB_OK ? load_config(r) : st;
+}

@@ -1,0 +1,148 @@
+#include "popbridge/net/journal_work.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "popbridge/base/mem.h"
+
+struct pb_journal_work {
+	uv_work_t work;
+	struct pb_journal *journal;	/* borrowed */
+	/* Own: the promise that is made, or those that are noted. */
+	struct pb_promises *promises;
+	char *maildrop;			/* own; NULL: to be noted */
+	size_t maildrop_len;
+	char session[32];
+	char client[64];
+	int64_t number;
+	struct pb_error error;
+	bool done;
+	void (*ready)(void *owner);
+	void *owner;			/* borrowed; NULL once it has left */
+};
+
+static void
+release(struct pb_journal_work *w)
+{
+	pb_promises_free(&w->promises);
+	pb_free(w->maildrop);
+	pb_free(w);
+}
+
+static void
+on_thread(uv_work_t *work)
+{
+	struct pb_journal_work *w = work->data;
+	struct pb_journal_source source = {
+		.maildrop = pb_slice(w->maildrop, w->maildrop_len),
+		.session = w->session, .client = w->client };
+
+	/* The journal says itself when it cannot be noted. */
+	if (w->maildrop == NULL)
+		(void)!pb_journal_note(w->journal, w->promises, &w->error);
+	else if (pb_journal_promise(w->journal, &source, w->promises->list,
+	    &w->number, &w->error) != PB_OK)
+		w->number = 0;
+}
+
+static void
+on_done(uv_work_t *work, int status)
+{
+	struct pb_journal_work *w = work->data;
+
+	(void)status;
+	w->done = true;
+	if (w->owner == NULL)
+		release(w);
+	else
+		w->ready(w->owner);
+}
+
+static bool
+copy(struct pb_journal_work *w, const struct pb_journal_source *source,
+    const struct pb_promise *promise)
+{
+	struct pb_promise *own;
+
+	w->promises = pb_promises_new(1);
+	w->maildrop = pb_alloc(source->maildrop.len);
+	if (w->promises == NULL || w->maildrop == NULL)
+		return false;
+	memcpy(w->maildrop, source->maildrop.data, source->maildrop.len);
+	w->maildrop_len = source->maildrop.len;
+	snprintf(w->session, sizeof(w->session), "%s", source->session);
+	snprintf(w->client, sizeof(w->client), "%s", source->client);
+	own = w->promises->list;
+	own->uidvalidity = promise->uidvalidity;
+	own->uids = pb_alloc(promise->n * sizeof(*own->uids));
+	if (own->uids == NULL)
+		return false;
+	memcpy(own->uids, promise->uids, promise->n * sizeof(*own->uids));
+	own->n = promise->n;
+	return true;
+}
+
+struct pb_journal_work *
+pb_journal_work_promise(uv_loop_t *loop, struct pb_journal *journal,
+    const struct pb_journal_source *source, const struct pb_promise *promise,
+    void (*ready)(void *owner), void *owner)
+{
+	struct pb_journal_work *w = pb_alloc(sizeof(*w));
+
+	if (w == NULL)
+		return NULL;
+	w->journal = journal;
+	w->ready = ready;
+	w->owner = owner;
+	w->work.data = w;
+	if (copy(w, source, promise) &&
+	    uv_queue_work(loop, &w->work, on_thread, on_done) == 0)
+		return w;
+	release(w);
+	return NULL;
+}
+
+bool
+pb_journal_work_is_done(const struct pb_journal_work *w)
+{
+	return w->done;
+}
+
+int64_t
+pb_journal_work_number(const struct pb_journal_work *w, struct pb_error *err)
+{
+	if (w->number == 0)
+		*err = w->error;
+	return w->number;
+}
+
+void
+pb_journal_work_leave(struct pb_journal_work **wp)
+{
+	struct pb_journal_work *w = *wp;
+
+	*wp = NULL;
+	if (w == NULL)
+		return;
+	w->owner = NULL;
+	if (w->done)
+		release(w);
+}
+
+void
+pb_journal_work_note(uv_loop_t *loop, struct pb_journal *journal,
+    struct pb_promises **promises)
+{
+	struct pb_journal_work *w = pb_alloc(sizeof(*w));
+
+	if (w == NULL) {
+		pb_promises_free(promises);
+		return;
+	}
+	w->journal = journal;
+	w->promises = *promises;
+	*promises = NULL;
+	w->work.data = w;
+	if (uv_queue_work(loop, &w->work, on_thread, on_done) != 0)
+		release(w);
+}

@@ -1,0 +1,55 @@
+#include "session_priv.h"
+
+static void
+impossible(struct pb_session *s, enum pb_error_kind kind, const char *why)
+{
+	struct pb_error err;
+
+	pb_error_set(&err, kind, PB_SCOPE_MAILDROP, "%s", why);
+	pb_bridge_promised(&s->bridge, 0, &err, pb_session_now(s));
+}
+
+void
+pb_session_promise(struct pb_session *s)
+{
+	const struct pb_journal_source source = {
+		.maildrop = pb_session_maildrop_key(s), .session = s->id_text,
+		.client = s->peer };
+	struct pb_journal *journal = pb_worker_journal(s->worker);
+
+	if (journal == NULL) {
+		impossible(s, PB_ERROR_PERMANENT, "state-directory counts "
+		    "from the next start of popbridge on");
+		return;
+	}
+	s->promising = pb_journal_work_promise(
+	    pb_worker_loop(s->worker)->uv, journal, &source,
+	    pb_bridge_promise(&s->bridge), pb_session_ready, s);
+	if (s->promising == NULL)
+		impossible(s, PB_ERROR_INTERNAL, "no memory");
+}
+
+bool
+pb_session_hear_promise(struct pb_session *s)
+{
+	struct pb_error err;
+	int64_t number;
+
+	if (s->promising == NULL || !pb_journal_work_is_done(s->promising))
+		return false;
+	number = pb_journal_work_number(s->promising, &err);
+	pb_journal_work_leave(&s->promising);
+	pb_bridge_promised(&s->bridge, number, number != 0 ? NULL : &err,
+	    pb_session_now(s));
+	return true;
+}
+
+void
+pb_session_note_promises(struct pb_session *s)
+{
+	struct pb_promises *promises = pb_bridge_take_promises(&s->bridge);
+
+	if (promises != NULL)
+		pb_journal_work_note(pb_worker_loop(s->worker)->uv,
+		    pb_worker_journal(s->worker), &promises);
+}

@@ -1,0 +1,22 @@
+"""Nothing is lost, and nothing else removed, when popbridge is killed in a
+commit.  scripts/killtest does the same for longer."""
+
+import contextlib
+import itertools
+
+import pytest
+
+import killing
+
+RUNS = 20
+
+
+@pytest.mark.parametrize("without", [(), ("UIDPLUS",)],
+                         ids=["uidplus", "without-uidplus"])
+def test_killed_at_any_step_of_the_commit(binary, without):
+    killer = killing.Killer(binary, without)
+    with contextlib.closing(killer):
+        for plan in itertools.islice(killing.plans(), RUNS):
+            killer.run(plan)
+    assert not killer.problems, "\n".join(killer.problems)
+    assert killer.figures["killed with a promise open"] > 5
