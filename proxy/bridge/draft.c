@@ -61,8 +61,11 @@ pb_draft_put(struct pb_draft *d, uint32_t seq, uint32_t uid, bool has_size,
 		d->sizes[d->count] = SIZE_UNKNOWN;
 		d->count++;
 	}
-	if (uid != 0)
+	if (uid != 0) {
+		if (d->uids[seq - 1] != 0 && d->uids[seq - 1] != uid)
+			d->torn = seq;
 		d->uids[seq - 1] = uid;
+	}
 	if (has_size)
 		d->sizes[seq - 1] = size;
 	return PB_OK;
@@ -123,6 +126,8 @@ pb_draft_check(struct pb_draft *d, uint32_t least, struct pb_error *err)
 
 	if (d->count < least)
 		return incomplete(err, "it lacks message", d->count + 1);
+	if (d->torn != 0)
+		return incomplete(err, "it has two UIDs for message", d->torn);
 	for (i = 0; i < d->count; i++) {
 		if (d->uids[i] == 0)
 			return incomplete(err, "it lacks the UID of message",

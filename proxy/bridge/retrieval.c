@@ -1,8 +1,10 @@
 #include "popbridge/bridge/retrieval.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "popbridge/base/log.h"
+#include "popbridge/imap/excuse.h"
 #include "popbridge/pop3/reply.h"
 
 /*
@@ -37,6 +39,8 @@ pb_retrieval_ask_part(struct pb_retrieval *r)
 {
 	r->part_seen = false;
 	r->part_nil = false;
+	r->doubtful = false;
+	r->matched = 0;
 	r->part_size = 0;
 	r->skip = r->fed;
 	pb_fingerprint_init(&r->again);
@@ -60,25 +64,12 @@ fail(struct pb_retrieval *r, struct pb_error *err, enum pb_error_kind kind,
 	return r->begun ? PB_RETRIEVAL_CUT : PB_RETRIEVAL_FAILED;
 }
 
-enum pb_retrieval_verdict
-pb_retrieval_begin_part(struct pb_retrieval *r, uint64_t size,
-    struct pb_buffer *out, struct pb_error *err)
+static enum pb_retrieval_verdict
+begin_reply(struct pb_retrieval *r, uint64_t size, struct pb_buffer *out,
+    struct pb_error *err)
 {
 	enum pb_status st;
 
-	r->part_seen = true;
-	r->part_size = size;
-	if (size == 0 && r->announced > 0) {
-		/* An empty message in its place would be a lost one. */
-		r->part_nil = true;
-		return PB_RETRIEVAL_GOES_ON;
-	}
-	if (size < r->skip || (r->size_known && size != r->size))
-		return fail(r, err, PB_ERROR_TEMPORARY,
-		    "the IMAP server has another size for a message "
-		    "than before");
-	if (r->begun)
-		return PB_RETRIEVAL_GOES_ON;
 	if (r->window == 0 && size != r->announced)
 		pb_log(PB_LOG_WARN, "a message's size is not the listed one",
 		    PB_LOG_NUM("uid", r->uid),
@@ -107,9 +98,59 @@ pass_over(struct pb_retrieval *r, struct pb_slice *data)
 }
 
 enum pb_retrieval_verdict
+pb_retrieval_begin_part(struct pb_retrieval *r, uint64_t size,
+    struct pb_buffer *out, struct pb_error *err)
+{
+	r->part_seen = true;
+	r->part_size = size;
+	if (size == 0 && r->announced > 0) {
+		/* An empty message in its place would be a lost one. */
+		r->part_nil = true;
+		return PB_RETRIEVAL_GOES_ON;
+	}
+	if (size < r->skip || (r->size_known && size != r->size))
+		return fail(r, err, PB_ERROR_TEMPORARY,
+		    "the IMAP server has another size for a message "
+		    "than before");
+	if (r->begun)
+		return PB_RETRIEVAL_GOES_ON;
+	if (size != r->announced && pb_imap_excuse(size).len > 0) {
+		r->doubtful = true;
+		return PB_RETRIEVAL_GOES_ON;
+	}
+	return begin_reply(r, size, out, err);
+}
+
+/* As long as it is the text in doubt, it is no message. */
+static enum pb_retrieval_verdict
+take_doubtful(struct pb_retrieval *r, struct pb_slice data,
+    struct pb_buffer *out, struct pb_error *err)
+{
+	struct pb_slice text = pb_imap_excuse(r->part_size);
+	struct pb_slice held = pb_slice(text.data, r->matched);
+	enum pb_retrieval_verdict verdict;
+
+	if (data.len <= text.len - r->matched &&
+	    memcmp(text.data + r->matched, data.data, data.len) == 0) {
+		r->matched += data.len;
+		return PB_RETRIEVAL_GOES_ON;
+	}
+	r->doubtful = false;
+	verdict = begin_reply(r, r->part_size, out, err);
+	if (verdict == PB_RETRIEVAL_GOES_ON && held.len > 0)
+		verdict = pb_retrieval_take(r, held, out, err);
+	return verdict == PB_RETRIEVAL_GOES_ON
+	    ? pb_retrieval_take(r, data, out, err) : verdict;
+}
+
+enum pb_retrieval_verdict
 pb_retrieval_take(struct pb_retrieval *r, struct pb_slice data,
     struct pb_buffer *out, struct pb_error *err)
 {
+	if (data.len == 0)
+		return PB_RETRIEVAL_GOES_ON;
+	if (r->doubtful)
+		return take_doubtful(r, data, out, err);
 	if (!pass_over(r, &data))
 		return fail(r, err, PB_ERROR_TEMPORARY,
 		    "the IMAP server has other octets for a message than "
@@ -140,6 +181,9 @@ pb_retrieval_end_part(struct pb_retrieval *r, const struct pb_imap_event *done,
 	if (!r->part_seen)
 		return fail(r, err, PB_ERROR_GONE,
 		    "the IMAP server has the message no more");
+	if (r->doubtful)
+		return fail(r, err, PB_ERROR_TEMPORARY,
+		    "the IMAP server sends an excuse in place of the message");
 	if (r->part_nil && done->expunged)
 		return fail(r, err, PB_ERROR_GONE,
 		    "the IMAP server says that the message was expunged");

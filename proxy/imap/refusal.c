@@ -29,7 +29,7 @@ static const struct row {
  * How servers ask for less that have no code for it, or use another one:
  * Gmail ("[ALERT] Too many simultaneous connections"), Exchange ("Request is
  * throttled", "User is authenticated but not connected", "Connection closed.
- * 14"), Dovecot ("[UNAVAILABLE] Maximum number of connections ... exceeded").
+ * 14", "Server Unavailable. 15"), Dovecot ("[UNAVAILABLE] Maximum number of connections ... exceeded").
  */
 static const char *const phrases[] = {
 	"too many",
@@ -39,6 +39,7 @@ static const char *const phrases[] = {
 	"maximum number of connections",
 	"authenticated but not connected",
 	"connection closed. 14",
+	"server unavailable",
 };
 
 static const struct row *

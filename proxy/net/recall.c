@@ -56,7 +56,8 @@ on_done(uv_work_t *work, int status)
 
 struct pb_recall *
 pb_recall_begin(uv_loop_t *loop, struct pb_listing_cache *cache,
-    struct pb_journal *journal, struct pb_slice key, void (*ready)(void *owner), void *owner)
+    struct pb_journal *journal, struct pb_slice key,
+    void (*ready)(void *owner), void *owner)
 {
 	struct pb_recall *r = pb_alloc(sizeof(*r));
 

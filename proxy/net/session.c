@@ -320,7 +320,7 @@ secure_client(struct pb_session *s)
 /*
  * Hand over what waits.  The client gets the next octets when the last ones
  * are with the kernel: so no more than two buffers are ever full.  True when
- * there is room again for what comes next.
+ * there is room again for what comes next, or the mail server is lost.
  */
 static bool
 send_all(struct pb_session *s)
@@ -337,9 +337,8 @@ send_all(struct pb_session *s)
 		secure_client(s);
 	pb_bridge_client_flow(&s->bridge, pb_stream_unsent(&s->client),
 	    pb_session_now(s));
-	if (s->upstream_open)
-		pb_stream_send(pb_upstream_stream(s->upstream),
-		    &pb_upstream_imap(s->upstream)->out);
+	if (s->upstream_open && !pb_upstream_send(s->upstream))
+		return true;
 	return sent;
 }
 

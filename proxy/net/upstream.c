@@ -359,6 +359,17 @@ pb_upstream_stream(struct pb_upstream *u)
 	return &u->stream;
 }
 
+bool
+pb_upstream_send(struct pb_upstream *u)
+{
+	pb_stream_send(&u->stream, &u->imap.out);
+	if (u->state == PB_UPSTREAM_FAILED ||
+	    u->stream.state != PB_STREAM_FAILED)
+		return true;
+	fail(u, &u->stream.error);
+	return false;
+}
+
 void
 pb_upstream_starttls(struct pb_upstream *u)
 {

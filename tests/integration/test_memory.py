@@ -1,5 +1,6 @@
 """What somebody finds who gets to see the memory: no password and no token of
-a session that is logged in, of one that is over, or of one that was refused."""
+a session that is over, or of one that was refused; nor of one that is logged in,
+unless it is kept for a server that may be lost (revive)."""
 
 import base64
 import os
@@ -21,7 +22,7 @@ MESSAGE = b"Subject: a message\r\n\r\nhello\r\n"
 REGION_MAX = 1 << 30
 
 # Its own user may look into it then: not everybody who tests is root.
-VISIBLE = ("--core-dumps", "yes", "--workers", "1")
+VISIBLE = ("--core-dumps", "yes", "--workers", "1", "--revive", "no")
 
 
 def new_secret():
@@ -148,6 +149,20 @@ def test_no_password_is_left_in_memory(way, start_bridge, dovecot,
     check(bridge, enter, WAYS[way], user.name, user.password)
     assert os.listdir(tmp_path)
     not_written(user.password, bridge.directory, tmp_path)
+
+
+def test_what_a_lost_server_is_told_again_goes_with_the_session(
+        start_bridge, dovecot, new_account, connect):
+    bridge = start_bridge(plain(dovecot), *VISIBLE[:-1], "yes")
+    user = new_account(dovecot, new_secret(), [MESSAGE], "visible-name-")
+    client = connect(bridge)
+    client.greeting()
+    by_pass(client, user.name, user.password)
+    client.multi("RETR 1")
+    assert len(places(bridge, user.password)) == 1
+    client.quit()
+    until(lambda: "session ended" in bridge.log(), "the end")
+    gone(bridge, user.password)
 
 
 @pytest.mark.parametrize("way, version", [(way, "TLSv1_3") for way in WAYS]

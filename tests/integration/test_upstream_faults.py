@@ -826,6 +826,26 @@ def test_without_uid_expunge_others_flags_come_back(answer, rig):
     assert [args[2:3] for args in stores] == [b"-", b"+"]
 
 
+def test_a_connection_that_is_found_dead_by_writing_is_lost_at_once(rig):
+    ending = threading.Event()
+
+    def sizes(connection, tag, args):
+        connection.server.sizes(connection, tag, args)
+        assert ending.wait(30)
+        connection.drop()
+
+    r = rig({"SIZES": sizes})
+    client = deleted(r, 1)
+    # Both wait when it goes on, and the client comes first.
+    r.bridge.process.send_signal(signal.SIGSTOP)
+    client.send(b"QUIT\r\n")
+    ending.set()
+    r.server.threads[-1].join(30)
+    r.bridge.process.send_signal(signal.SIGCONT)
+    client.socket.settimeout(20)
+    assert client.line().startswith(b"-ERR [SYS/TEMP]")
+
+
 # silence
 
 IMPATIENT = ("--connect-timeout", "1", "--upstream-timeout", "1")

@@ -20,6 +20,7 @@ struct pb_draft {
 	uint32_t cap;
 	uint32_t *uids;		/* own; 0 while not known */
 	uint32_t *sizes;	/* own */
+	uint32_t torn;		/* a message that was said with two UIDs; 0 */
 };
 
 /* A zeroed struct is an empty draft; so is a cleared one. */
@@ -37,8 +38,8 @@ enum pb_status pb_draft_put(struct pb_draft *d, uint32_t seq, uint32_t uid,
  * and size, and every further one up to the last that was said.  It is in the
  * order of UIDs then.
  *
- * PB_OK; PB_EPROTO with *err filled: a message is missing, or two have the
- * same UID.  PB_ENOMEM.
+ * PB_OK; PB_EPROTO with *err filled: a message is missing, two have the same
+ * UID, or one was said with two UIDs.  PB_ENOMEM.
  */
 enum pb_status pb_draft_check(struct pb_draft *d, uint32_t least,
 			      struct pb_error *err) PB_MUST_CHECK;

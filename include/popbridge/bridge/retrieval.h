@@ -19,6 +19,9 @@
  * whose they are, and completed the command.  Whatever happens between the two
  * cannot be told to the client but by closing the connection.
  *
+ * What a server is known to send for a message that it cannot read counts as
+ * nothing (imap/excuse.h).
+ *
  * RETR fetches the whole message.  TOP fetches its beginning, and more of it
  * until its lines are there, so that ten lines of a 50 MB message cost no
  * 50 MB.  Who fetches is the owner (bridge/readahead.h): parts go in by
@@ -51,9 +54,11 @@ struct pb_retrieval {
 	bool begun;		/* the positive reply is written */
 	bool part_seen;		/* something came for this part */
 	bool part_nil;		/* it came without octets */
+	bool doubtful;		/* may be what a server sends instead of it */
 	uint64_t fed;		/* octets of the message taken so far */
 	uint64_t skip;		/* of this part: taken from the one before */
 	uint64_t part_size;	/* octets that this part really has */
+	size_t matched;		/* of the text in doubt, not yet replied */
 	struct pb_fingerprint taken;	/* of what was fed */
 	struct pb_fingerprint again;	/* of what is passed over */
 	bool size_known;	/* the part is fetched for the second time: */

@@ -11,8 +11,8 @@
 #include "popbridge/store/listing_cache.h"
 
 /*
- * What the disk knows of a mailbox, and what was promised to be removed from it,
- * read on a thread of libuv's pool.
+ * What the disk knows of a mailbox, and what was promised to be removed from
+ * it, read on a thread of libuv's pool.
  *
  * Level-triggered: `ready` says "look".  pb_recall_leave ends the owner's
  * interest: nothing is called back after it, and the object frees itself.

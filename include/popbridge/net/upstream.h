@@ -55,6 +55,11 @@ const struct pb_error *pb_upstream_error(const struct pb_upstream *u);
 struct pb_imap_client *pb_upstream_imap(struct pb_upstream *u);
 /* Once it is OPEN; what it is read from and written to. */
 struct pb_stream *pb_upstream_stream(struct pb_upstream *u);
+/*
+ * Sends what the IMAP client has to say.  False when the connection turns out
+ * to be lost by that: it is FAILED, and ready does not come again.
+ */
+bool pb_upstream_send(struct pb_upstream *u);
 
 /*
  * The handshake that STARTTLS asked for; the state is HANDSHAKE until it is

@@ -104,6 +104,22 @@ two_messages_with_one_uid_will_not_do(void **state)
 }
 
 static void
+a_message_with_two_uids_will_not_do(void **state)
+{
+	struct pb_draft d = { .count = 0 };
+
+	(void)state;
+	put(&d, 1, 3, 1);
+	put(&d, 2, 7, 1);
+	put(&d, 2, 9, 1);
+	must_not_do(&d, 2, "two UIDs for message 2");
+	put(&d, 2, 7, 1);
+	must_not_do(&d, 2, "two UIDs for message 2");
+	pb_draft_clear(&d);
+	assert_int_equal(d.torn, 0);
+}
+
+static void
 nothing_is_an_empty_listing(void **state)
 {
 	struct pb_draft d = { .count = 0 };
@@ -183,6 +199,7 @@ main(void)
 		cmocka_unit_test(a_message_may_be_said_in_pieces_and_again),
 		cmocka_unit_test(a_draft_with_a_gap_will_not_do),
 		cmocka_unit_test(two_messages_with_one_uid_will_not_do),
+		cmocka_unit_test(a_message_with_two_uids_will_not_do),
 		cmocka_unit_test(nothing_is_an_empty_listing),
 		cmocka_unit_test(more_messages_than_any_mailbox_has_are_refused),
 		cmocka_unit_test(a_cleared_draft_starts_again_with_nothing),

@@ -205,6 +205,93 @@ ten_lines_of_a_large_message_are_cheap(void **state)
 	pb_buffer_fini(&m);
 }
 
+/* What Courier sends for a message whose file it cannot open. */
+static const char excuse[] =
+    "From: System Administrator <root@localhost>\r\n"
+    "Subject: message unavailable\r\n\r\n"
+    "This message is no longer available on the server.\r\n";
+
+/* What becomes of a text for a message of so many octets, cut in two. */
+static enum pb_retrieval_verdict
+retrieve(const char *text, uint32_t announced, size_t cut,
+    struct pb_buffer *out, struct pb_error *err)
+{
+	struct pb_imap_event done = { .condition = PB_IMAP_OK };
+	struct pb_slice all = pb_slice_str(text);
+	struct pb_retrieval r;
+
+	pb_buffer_init(out, 4096);
+	pb_retrieval_init(&r, 1, 10, announced, false, PB_POP3_ALL_LINES);
+	pb_retrieval_ask_part(&r);
+	if (pb_retrieval_begin_part(&r, all.len, out, err) !=
+	    PB_RETRIEVAL_GOES_ON ||
+	    pb_retrieval_take(&r, pb_slice_sub(all, 0, cut), out, err) !=
+	    PB_RETRIEVAL_GOES_ON ||
+	    pb_retrieval_take(&r, pb_slice_sub(all, cut, all.len), out, err) !=
+	    PB_RETRIEVAL_GOES_ON)
+		return PB_RETRIEVAL_CUT;
+	return pb_retrieval_end_part(&r, &done, out, err);
+}
+
+static void
+an_excuse_is_not_the_message(void **state)
+{
+	struct pb_buffer out;
+	struct pb_error err;
+	size_t cut;
+
+	(void)state;
+	for (cut = 0; cut < sizeof(excuse); cut++) {
+		assert_int_equal(retrieve(excuse, 22, cut, &out, &err),
+		    PB_RETRIEVAL_FAILED);
+		assert_int_equal(err.kind, PB_ERROR_TEMPORARY);
+		assert_int_equal(out.len, 0);
+		pb_buffer_fini(&out);
+	}
+}
+
+static void
+must_arrive(const char *text, uint32_t announced, size_t cut)
+{
+	struct pb_buffer out;
+	struct pb_error err;
+	struct pb_slice got;
+
+	assert_int_equal(retrieve(text, announced, cut, &out, &err),
+	    PB_RETRIEVAL_DONE);
+	got = pb_buffer_slice(&out);
+	assert_true(pb_slice_starts(got, "+OK "));
+	pb_slice_skip(&got, pb_slice_find(got, '\n') + 1);
+	assert_int_equal(got.len, strlen(text) + 3);
+	assert_memory_equal(got.data, text, strlen(text));
+	pb_buffer_fini(&out);
+}
+
+static void
+a_message_that_only_begins_like_an_excuse_arrives(void **state)
+{
+	char text[sizeof(excuse)];
+	size_t at, cut;
+
+	(void)state;
+	for (at = 0; at + 2 < sizeof(excuse) - 1; at++) {
+		/* The LF behind it would become two octets. */
+		if (excuse[at] == '\r')
+			continue;
+		memcpy(text, excuse, sizeof(text));
+		text[at] = '#';
+		for (cut = 0; cut < sizeof(excuse); cut++)
+			must_arrive(text, 22, cut);
+	}
+}
+
+static void
+a_message_that_is_such_a_text_arrives(void **state)
+{
+	(void)state;
+	must_arrive(excuse, sizeof(excuse) - 1, 7);
+}
+
 int
 main(void)
 {
@@ -212,6 +299,10 @@ main(void)
 		cmocka_unit_test(top_in_parts_is_top_of_the_whole),
 		cmocka_unit_test(retr_is_the_whole_in_one_fetch),
 		cmocka_unit_test(ten_lines_of_a_large_message_are_cheap),
+		cmocka_unit_test(an_excuse_is_not_the_message),
+		cmocka_unit_test(
+		    a_message_that_only_begins_like_an_excuse_arrives),
+		cmocka_unit_test(a_message_that_is_such_a_text_arrives),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -492,6 +492,8 @@ a_server_that_asks_for_less_is_understood(void **state)
 		  PB_ERROR_TEMPORARY },
 		{ "A1 BAD Request is throttled. Suggested Backoff Time: "
 		  "299961 milliseconds", true, PB_ERROR_TEMPORARY },
+		{ "A1 NO Server Unavailable. 15", true,
+		  PB_ERROR_TEMPORARY },
 		{ "* BYE Session throttled", true, PB_ERROR_TEMPORARY },
 		{ "* BYE Connection closed. 14", true, PB_ERROR_TEMPORARY },
 		{ "* BYE [UNAVAILABLE] busy", false, PB_ERROR_TEMPORARY },
