@@ -7,9 +7,10 @@
 /*
  * What the files of the bridge share.  bridge.c is the machine between edge and
  * peers; it calls identifying.c, who the client is, opening.c, the way from
- * there to a maildrop, serving.c, what is done with the maildrop, and
- * reviving.c, the way back to it when the server was lost; all stand on
- * state.c.
+ * there to a maildrop, keeping.c, what earlier sessions have left to be done,
+ * serving.c, what is done with the maildrop, committing.c, what QUIT does, and
+ * reviving.c, the way back when the server was lost; all stand on state.c.
+ * deadlines.c has what a session waits for, and how long.
  *
  * A command to the server that cannot be sent breaks the IMAP client; bridge.c
  * looks for that after each step, so that nobody else has to.
@@ -50,6 +51,16 @@ void pb_bridge_command_done(struct pb_bridge *b);
 
 void pb_bridge_log_error(const struct pb_bridge *b, const char *text,
 			 const struct pb_error *err);
+
+/* bridge.c */
+
+/* The connection is gone or useless while something may wait for it. */
+void pb_bridge_upstream_failed(struct pb_bridge *b, const struct pb_error *err);
+
+/* deadlines.c */
+
+/* Messages are being removed, whatever the client does meanwhile. */
+bool pb_bridge_is_removing(const struct pb_bridge *b);
 
 /* identifying.c */
 
@@ -106,13 +117,27 @@ void pb_bridge_keep_promises(struct pb_bridge *b, struct pb_listing *listing);
 void pb_bridge_keeping_event(struct pb_bridge *b,
 			     const struct pb_imap_event *event);
 void pb_bridge_keeping_lost(struct pb_bridge *b, const struct pb_error *err);
-/* QUIT: write down what is to be removed, and then remove it. */
-void pb_bridge_promise_removal(struct pb_bridge *b);
+
+/* committing.c */
+
+/*
+ * QUIT: write down what is to be removed, remove it, answer, and end.
+ * `reopened`: SELECT has just said that the mailbox is the same one.
+ */
+void pb_bridge_remove(struct pb_bridge *b, bool reopened);
 void pb_bridge_promise_made(struct pb_bridge *b, int64_t number,
 			    const struct pb_error *why);
-/* All of the session's own promise is kept, or it is not. */
-void pb_bridge_promise_decided(struct pb_bridge *b, bool kept,
-			       const char *why);
+void pb_bridge_committing_event(struct pb_bridge *b,
+				const struct pb_imap_event *event);
+/* The server is lost in it, for this reason. */
+void pb_bridge_commit_lost(struct pb_bridge *b, const struct pb_error *err);
+/* It is back, and the mailbox is open. */
+void pb_bridge_resume_commit(struct pb_bridge *b);
+/* QUIT's reply, and the end. */
+void pb_bridge_finish_quit(struct pb_bridge *b, size_t missing);
+/* See bridge/commit.h. */
+void pb_bridge_plan(const struct pb_bridge *b, enum pb_removal removal,
+		    uint32_t uidvalidity, struct pb_commit_plan *plan);
 
 /* serving.c */
 
@@ -127,9 +152,5 @@ void pb_bridge_body_event(struct pb_bridge *b,
 void pb_bridge_resume_message(struct pb_bridge *b);
 /* The message that waits does not come. */
 void pb_bridge_lose_message(struct pb_bridge *b);
-/* The commit has taken a step, with this status. */
-void pb_bridge_commit_went_on(struct pb_bridge *b, enum pb_status st);
-/* QUIT's reply, and the end. */
-void pb_bridge_finish_quit(struct pb_bridge *b, size_t missing);
 
 #endif

@@ -510,6 +510,8 @@ pb_census_event(struct pb_census *c, struct pb_imap_client *imap,
 	case PB_IMAP_EVENT_BODY_DATA:
 	case PB_IMAP_EVENT_BODY_END:
 	case PB_IMAP_EVENT_BODY_NIL:
+	case PB_IMAP_EVENT_MAILBOX:
+	case PB_IMAP_EVENT_STATUS:
 		break;
 	}
 	return PB_CENSUS_GOES_ON;

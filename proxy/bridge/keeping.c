@@ -12,13 +12,6 @@ pb_bridge_owes(struct pb_bridge *b, struct pb_promises **promises)
 	*promises = NULL;
 }
 
-const struct pb_promise *
-pb_bridge_promise(const struct pb_bridge *b)
-{
-	pb_check(b->state == PB_BRIDGE_PROMISING && b->promises != NULL);
-	return &b->promises->list[0];
-}
-
 struct pb_promises *
 pb_bridge_take_promises(struct pb_bridge *b)
 {
@@ -72,6 +65,7 @@ note(struct pb_bridge *b)
 static void
 go_on(struct pb_bridge *b)
 {
+	pb_commit_free(&b->commit);
 	if (b->promises != NULL)
 		note(b);
 	if (b->stopped != NULL)
@@ -86,7 +80,6 @@ keeping_done(struct pb_bridge *b, const char *trouble)
 {
 	pb_promises_decide(b->promises, trouble == NULL ? PB_PROMISE_KEPT
 	    : PB_PROMISE_FAILED, trouble == NULL ? "" : trouble);
-	pb_commit_fini(&b->commit);
 	if (trouble != NULL)
 		b->hides = true;
 	else if (!b->hides)
@@ -97,70 +90,100 @@ keeping_done(struct pb_bridge *b, const char *trouble)
 static void
 keeping_went_on(struct pb_bridge *b, enum pb_status st)
 {
+	char why[PB_COMMIT_WHY_SIZE];
+
 	if (st == PB_EPROTO ||
-	    (st == PB_OK && b->commit.step != PB_COMMIT_DONE))
+	    (st == PB_OK && b->commit->step != PB_COMMIT_DONE))
 		return;
-	if (st != PB_OK)
+	if (st != PB_OK) {
 		keeping_done(b, "no memory");
-	else if (pb_commit_missing(&b->commit) > 0)
-		keeping_done(b, pb_commit_trouble(&b->commit));
-	else
-		keeping_done(b, NULL);
+		return;
+	}
+	pb_commit_why(b->commit, why);
+	keeping_done(b, pb_commit_missing(b->commit) > 0 ? why : NULL);
 }
 
-/* The commit owns the UIDs from here on. */
+static enum pb_status
+begin(struct pb_bridge *b, const struct pb_promises_look *look)
+{
+	struct pb_commit_plan plan;
+	enum pb_status st;
+
+	pb_bridge_plan(b, look->removal, 0, &plan);
+	pb_commit_free(&b->commit);
+	b->commit = pb_commit_new(&plan);
+	if (b->commit == NULL)
+		return PB_ENOMEM;
+	st = pb_commit_remove(b->commit, look->uids, look->n);
+	if (st == PB_OK)
+		st = pb_commit_begin(b->commit, b->imap);
+	return st == PB_OK ? pb_commit_go(b->commit, b->imap) : st;
+}
+
+/* As it was promised, whatever is wanted of sessions now. */
 static void
-keep(struct pb_bridge *b, uint32_t *uids, size_t n)
+keep(struct pb_bridge *b, const struct pb_promises_look *look)
 {
 	if (b->imap->read_only) {
-		pb_free(uids);
 		keeping_done(b, "the mailbox is read-only");
 		return;
 	}
 	pb_bridge_enter(b, PB_BRIDGE_KEEPING);
-	keeping_went_on(b, pb_commit_begin_with(&b->commit, uids, n,
-	    b->imap));
+	keeping_went_on(b, begin(b, look));
 }
 
-/* Messages of promises that rest are there, and not to be seen. */
-static bool
-has_more(const struct pb_listing *listing, const struct pb_promises_look *look)
+/* What promises are about is not to be seen, kept or not. */
+static enum pb_status
+look_at(struct pb_bridge *b, struct pb_listing *listing,
+    struct pb_promises_look *look)
 {
-	return listing->count > look->rest->count + look->n;
+	*look = (struct pb_promises_look){ .n = 0 };
+	if (b->promises != NULL)
+		return pb_promises_compare(b->promises, listing, look);
+	look->rest = pb_listing_ref(listing);
+	return PB_OK;
+}
+
+/* The same goes for what has the keyword. */
+static enum pb_status
+show(struct pb_bridge *b, struct pb_listing *listing,
+    const struct pb_promises_look *look)
+{
+	struct pb_listing *shown = pb_hidden_filter(&b->hidden, look->rest);
+
+	if (shown == NULL)
+		return PB_ENOMEM;
+	pb_maildrop_open(&b->maildrop, shown);
+	pb_listing_unref(&shown);
+	b->hides = listing->count > b->maildrop.count + look->n ||
+	    (look->n > 0 && look->removal == PB_REMOVAL_FLAG);
+	return PB_OK;
 }
 
 void
 pb_bridge_keep_promises(struct pb_bridge *b, struct pb_listing *listing)
 {
 	struct pb_promises_look look;
+	enum pb_status st = look_at(b, listing, &look);
 
-	b->hides = false;
 	b->stopped = NULL;
-	if (b->promises == NULL) {
-		pb_maildrop_open(&b->maildrop, listing);
-		go_on(b);
-		return;
-	}
-	if (pb_promises_compare(b->promises, listing, &look) != PB_OK) {
-		pb_bridge_login_failed_for(b, PB_ERROR_INTERNAL,
-		    "no memory for what is left to be removed");
-		return;
-	}
-	pb_maildrop_open(&b->maildrop, look.rest);
-	b->hides = has_more(listing, &look);
+	if (st == PB_OK)
+		st = show(b, listing, &look);
 	pb_listing_unref(&look.rest);
-	if (look.n > 0) {
-		keep(b, look.uids, look.n);
-		return;
-	}
+	if (st != PB_OK)
+		pb_bridge_login_failed_for(b, PB_ERROR_INTERNAL,
+		    "no memory for the maildrop");
+	else if (look.n > 0)
+		keep(b, &look);
+	else
+		go_on(b);
 	pb_free(look.uids);
-	go_on(b);
 }
 
 void
 pb_bridge_keeping_event(struct pb_bridge *b, const struct pb_imap_event *event)
 {
-	keeping_went_on(b, pb_commit_event(&b->commit, b->imap, event));
+	keeping_went_on(b, pb_commit_event(b->commit, b->imap, event));
 }
 
 void
@@ -169,7 +192,7 @@ pb_bridge_keeping_lost(struct pb_bridge *b, const struct pb_error *err)
 	struct pb_promises *promises = b->promises;
 	const char *stopped = b->stopped;
 
-	pb_commit_fini(&b->commit);
+	pb_commit_free(&b->commit);
 	/* Else they would go with the maildrop. */
 	b->promises = NULL;
 	if (stopped != NULL)
@@ -179,77 +202,4 @@ pb_bridge_keeping_lost(struct pb_bridge *b, const struct pb_error *err)
 	b->promises = promises;
 	pb_promises_decide(promises, PB_PROMISE_FAILED, err->text);
 	note(b);
-}
-
-static void
-commit(struct pb_bridge *b)
-{
-	pb_bridge_enter(b, PB_BRIDGE_COMMITTING);
-	pb_bridge_commit_went_on(b, pb_commit_begin(&b->commit, &b->maildrop,
-	    b->imap));
-}
-
-static bool
-make_promise(struct pb_bridge *b)
-{
-	struct pb_promise *promise;
-
-	pb_promises_free(&b->promises);
-	b->promises = pb_promises_new(1);
-	if (b->promises == NULL)
-		return false;
-	promise = &b->promises->list[0];
-	promise->uidvalidity = b->maildrop.uidvalidity;
-	return pb_maildrop_deleted(&b->maildrop, &promise->uids,
-	    &promise->n) == PB_OK;
-}
-
-void
-pb_bridge_promise_removal(struct pb_bridge *b)
-{
-	static const struct pb_error no_memory = { .kind = PB_ERROR_INTERNAL,
-		.scope = PB_SCOPE_MAILDROP, .text = "no memory" };
-
-	if (b->options->journal == PB_BRIDGE_JOURNAL_NONE ||
-	    b->maildrop.n_deleted == 0) {
-		commit(b);
-		return;
-	}
-	pb_bridge_enter(b, PB_BRIDGE_PROMISING);
-	if (make_promise(b))
-		pb_bridge_ask(b, PB_BRIDGE_PROMISE);
-	else
-		pb_bridge_promise_made(b, 0, &no_memory);
-}
-
-void
-pb_bridge_promise_made(struct pb_bridge *b, int64_t number,
-    const struct pb_error *why)
-{
-	bool required = b->options->journal == PB_BRIDGE_JOURNAL_REQUIRED;
-
-	if (why != NULL) {
-		pb_promises_free(&b->promises);
-		pb_bridge_log_error(b, required
-		    ? "what is to be removed cannot be written down, so "
-			"nothing is removed (journal = required)"
-		    : "what is to be removed cannot be written down: if the "
-			"mail server is lost now, messages come again", why);
-	} else {
-		b->promises->list[0].number = number;
-	}
-	if ((why != NULL && required) || b->imap == NULL)
-		pb_bridge_finish_quit(b, b->maildrop.n_deleted);
-	else
-		commit(b);
-}
-
-void
-pb_bridge_promise_decided(struct pb_bridge *b, bool kept, const char *why)
-{
-	if (b->promises == NULL)
-		return;
-	pb_promises_decide(b->promises, kept ? PB_PROMISE_KEPT
-	    : PB_PROMISE_FAILED, kept ? "" : why);
-	pb_bridge_ask(b, PB_BRIDGE_NOTE);
 }

@@ -73,6 +73,29 @@ forget_census(struct pb_bridge *b)
 	b->census = NULL;
 }
 
+/*
+ * Behind the census, in the same write: what may be done there, where that is
+ * not sure, and what is hidden.
+ */
+static void
+ask_beside(struct pb_bridge *b)
+{
+	enum pb_removal removal = b->options->removal;
+
+	b->questions = 0;
+	b->counted = false;
+	if (removal == PB_REMOVAL_FLAG) {
+		b->questions++;
+		pb_bridge_sent(pb_hidden_ask(&b->hidden, b->imap));
+	}
+	if (removal != PB_REMOVAL_KEEP && removal != PB_REMOVAL_REFUSE &&
+	    pb_imap_client_has_acl(b->imap)) {
+		b->questions++;
+		pb_bridge_sent(pb_imap_client_myrights(b->imap,
+		    b->options->mailbox, NULL));
+	}
+}
+
 void
 pb_bridge_open_maildrop(struct pb_bridge *b)
 {
@@ -86,12 +109,14 @@ pb_bridge_open_maildrop(struct pb_bridge *b)
 	}
 	pb_census_init(b->census, b->known);
 	pb_census_begin(b->census, b->imap, b->options->mailbox);
+	ask_beside(b);
 }
 
 void
 pb_bridge_close_maildrop(struct pb_bridge *b)
 {
 	forget_census(b);
+	pb_hidden_fini(&b->hidden);
 	pb_listing_unref(&b->known);
 	pb_promises_free(&b->promises);
 	pb_maildrop_fini(&b->maildrop);
@@ -117,6 +142,7 @@ counted(struct pb_bridge *b)
 		pb_bridge_remember(b, listing);
 	forget_census(b);
 	pb_bridge_keep_promises(b, listing);
+	pb_hidden_fini(&b->hidden);
 	pb_listing_unref(&listing);
 }
 
@@ -136,8 +162,24 @@ pb_bridge_welcome(struct pb_bridge *b)
 	pb_bridge_command_done(b);
 }
 
-void
-pb_bridge_opening_event(struct pb_bridge *b, const struct pb_imap_event *event)
+static void
+hidden_event(struct pb_bridge *b, const struct pb_imap_event *event)
+{
+	enum pb_status st = pb_hidden_event(&b->hidden, event);
+
+	if (st == PB_ENOMEM)
+		pb_bridge_login_failed_for(b, PB_ERROR_INTERNAL,
+		    "no memory for what is hidden");
+	else if (st == PB_EINVAL)
+		pb_bridge_login_failed_for(b, PB_ERROR_TEMPORARY, "the server "
+		    "does not say which messages are hidden (delete = flag)");
+	else if (st == PB_OK)
+		b->questions--;
+}
+
+/* An event of the census' commands. */
+static void
+census_event(struct pb_bridge *b, const struct pb_imap_event *event)
 {
 	struct pb_error err;
 
@@ -145,10 +187,27 @@ pb_bridge_opening_event(struct pb_bridge *b, const struct pb_imap_event *event)
 	case PB_CENSUS_GOES_ON:
 		return;
 	case PB_CENSUS_DONE:
-		counted(b);
+		b->counted = true;
 		return;
 	case PB_CENSUS_FAILED:
 		pb_bridge_login_failed(b, &err);
 		return;
 	}
+}
+
+void
+pb_bridge_opening_event(struct pb_bridge *b, const struct pb_imap_event *event)
+{
+	if (b->hidden.id != 0 && event->id == b->hidden.id &&
+	    (event->type == PB_IMAP_EVENT_FOUND ||
+		event->type == PB_IMAP_EVENT_DONE))
+		hidden_event(b, event);
+	/* Who does not say has nothing against it. */
+	else if (event->type == PB_IMAP_EVENT_DONE &&
+	    event->kind == PB_IMAP_COMMAND_MYRIGHTS)
+		b->questions--;
+	else if (!b->counted)
+		census_event(b, event);
+	if (b->state == PB_BRIDGE_OPENING && b->counted && b->questions == 0)
+		counted(b);
 }

@@ -673,6 +673,8 @@ pb_readahead_event(struct pb_readahead *ra, struct pb_imap_client *imap,
 	case PB_IMAP_EVENT_EXPUNGE:
 	case PB_IMAP_EVENT_SIZE:
 	case PB_IMAP_EVENT_FOUND:
+	case PB_IMAP_EVENT_MAILBOX:
+	case PB_IMAP_EVENT_STATUS:
 		break;
 	}
 	return PB_RETRIEVAL_GOES_ON;

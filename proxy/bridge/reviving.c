@@ -59,6 +59,7 @@ command_of(const struct pb_bridge *b)
 	case PB_BRIDGE_ERRAND_MESSAGE:
 		return b->readahead.is_top ? "TOP" : "RETR";
 	case PB_BRIDGE_ERRAND_QUIT:
+	case PB_BRIDGE_ERRAND_COMMIT:
 		return "QUIT";
 	}
 	return "nothing";
@@ -94,7 +95,10 @@ revived(struct pb_bridge *b)
 		pb_bridge_resume_message(b);
 		return;
 	case PB_BRIDGE_ERRAND_QUIT:
-		pb_bridge_promise_removal(b);
+		pb_bridge_remove(b, true);
+		return;
+	case PB_BRIDGE_ERRAND_COMMIT:
+		pb_bridge_resume_commit(b);
 		return;
 	}
 	pb_unreachable("it is brought back for something");
@@ -117,6 +121,9 @@ give_up(struct pb_bridge *b, const struct pb_error *err)
 		return;
 	case PB_BRIDGE_ERRAND_QUIT:
 		pb_bridge_finish_quit(b, b->maildrop.n_deleted);
+		return;
+	case PB_BRIDGE_ERRAND_COMMIT:
+		pb_bridge_finish_quit(b, pb_commit_missing(b->commit));
 		return;
 	}
 	pb_unreachable("it was to be brought back for something");

@@ -4,29 +4,6 @@
 #include "popbridge/base/log.h"
 #include "popbridge/bridge/uidl.h"
 
-void
-pb_bridge_finish_quit(struct pb_bridge *b, size_t missing)
-{
-	struct pb_listing *rest = NULL;
-	const char *why = b->imap != NULL ? pb_commit_trouble(&b->commit)
-	    : "the mail server was lost before it had removed all";
-
-	b->stats.removed = b->stats.dele - missing;
-	if (missing > 0)
-		pb_bridge_reply(b, PB_REPLY_NOT_REMOVED, missing, 0);
-	else if (b->stats.dele > 0)
-		pb_bridge_reply(b, PB_REPLY_QUIT_REMOVED, b->stats.dele, 0);
-	else
-		pb_bridge_reply(b, PB_REPLY_QUIT, 0, 0);
-	/* So the next session need not ask what has vanished. */
-	if (b->stats.removed > 0 && missing == 0 && !b->hides)
-		rest = pb_maildrop_rest(&b->maildrop);
-	pb_bridge_end(b, missing > 0 ? "quit, messages not removed" : "quit");
-	pb_bridge_remember(b, rest);
-	pb_listing_unref(&rest);
-	pb_bridge_promise_decided(b, missing == 0, why);
-}
-
 /* The whole reply to RETR or TOP is on its way. */
 static void
 delivered(struct pb_bridge *b)
@@ -103,24 +80,6 @@ pb_bridge_lose_message(struct pb_bridge *b)
 	}
 	pb_bridge_answer(b, PB_REPLY_MESSAGE_TEMPORARY, 0, 0);
 	pb_bridge_command_done(b);
-}
-
-void
-pb_bridge_commit_went_on(struct pb_bridge *b, enum pb_status st)
-{
-	size_t missing = pb_commit_missing(&b->commit);
-
-	if (st == PB_EPROTO ||
-	    (st == PB_OK && b->commit.step != PB_COMMIT_DONE))
-		return;
-	if (missing > 0)
-		pb_log(PB_LOG_WARN, "messages not removed",
-		    PB_LOG_STR("id", b->id),
-		    PB_LOG_SLICE("user", pb_bridge_user(b)),
-		    PB_LOG_NUM("missing", missing),
-		    PB_LOG_STR("why", st == PB_OK
-			? pb_commit_trouble(&b->commit) : "no memory"));
-	pb_bridge_finish_quit(b, missing);
 }
 
 /* RETR, TOP, DELE, LIST n, UIDL n: is it a message, and still one? */
@@ -237,15 +196,36 @@ do_retrieve(struct pb_bridge *b, const struct pb_pop3_command *cmd)
 	pb_bridge_lose_message(b);
 }
 
+/* Better now than at QUIT, when the client thinks that it is done. */
+static bool
+may_delete(struct pb_bridge *b)
+{
+	enum pb_removal removal = b->options->removal;
+	const char *why;
+
+	if (removal != PB_REMOVAL_REFUSE && removal != PB_REMOVAL_KEEP &&
+	    b->imap != NULL && b->imap->read_only) {
+		pb_bridge_refuse(b, PB_REPLY_READ_ONLY);
+		return false;
+	}
+	why = pb_removal_obstacle(removal, b->imap);
+	if (why == NULL)
+		return true;
+	if (!b->refused_delete)
+		pb_log(PB_LOG_INFO, "DELE refused", PB_LOG_STR("id", b->id),
+		    PB_LOG_SLICE("user", pb_bridge_user(b)),
+		    PB_LOG_STR("delete", pb_removal_name(removal)),
+		    PB_LOG_STR("why", why));
+	b->refused_delete = true;
+	pb_bridge_refuse(b, PB_REPLY_NO_DELETION);
+	return false;
+}
+
 static void
 do_dele(struct pb_bridge *b, const struct pb_pop3_command *cmd)
 {
-	if (!check_msgno(b, cmd->msgno))
+	if (!check_msgno(b, cmd->msgno) || !may_delete(b))
 		return;
-	if (b->imap != NULL && b->imap->read_only) {
-		pb_bridge_refuse(b, PB_REPLY_READ_ONLY);
-		return;
-	}
 	if (pb_maildrop_delete(&b->maildrop, cmd->msgno) != PB_OK) {
 		pb_bridge_end(b, "no memory");
 		return;
@@ -264,8 +244,9 @@ do_quit(struct pb_bridge *b)
 	pb_pop3_session_enter(&b->pop3, PB_POP3_UPDATE);
 	pb_readahead_drop(&b->readahead);
 	b->stats.dele = b->maildrop.n_deleted;
-	if (b->imap != NULL)
-		pb_bridge_promise_removal(b);
+	if (b->imap != NULL || (b->maildrop.n_deleted > 0 &&
+	    b->options->removal == PB_REMOVAL_KEEP))
+		pb_bridge_remove(b, false);
 	else if (b->maildrop.n_deleted == 0 ||
 	    !pb_bridge_revive(b, PB_BRIDGE_ERRAND_QUIT))
 		pb_bridge_finish_quit(b, b->maildrop.n_deleted);

@@ -15,6 +15,8 @@ print_preset(const struct pb_preset *p, const char *const *auths)
 		printf("\tupstream = \"%s\"\n", p->url);
 	if (p->auth != PB_UPSTREAM_AUTH_AUTO)
 		printf("\tupstream-auth = %s\n", auths[p->auth]);
+	if (p->removal != PB_REMOVAL_EXPUNGE)
+		printf("\tdelete = %s\n", pb_removal_name(p->removal));
 	if (p->login_lacks_domain)
 		printf("\tstrip-domain = yes\n");
 	if (p->max_connections_per_user > 0)

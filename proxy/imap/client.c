@@ -26,6 +26,7 @@ pb_imap_client_fini(struct pb_imap_client *c)
 	pb_imap_framer_fini(&c->framer);
 	pb_buffer_fini(&c->out);
 	pb_buffer_fini(&c->inline_body);
+	pb_imap_uid_set_clear(&c->copied);
 	c->state = PB_IMAP_STATE_BROKEN;
 }
 
@@ -194,6 +195,12 @@ pb_imap_client_select(struct pb_imap_client *c, const char *mailbox)
 	c->read_only = false;
 	c->uidnext = 0;
 	c->exists = 0;
+	c->has_permanentflags = false;
+	c->keeps_deleted = false;
+	c->keeps_keywords = false;
+	c->has_rights = false;
+	c->may_flag_deleted = false;
+	c->may_expunge = false;
 	return pb_imap_sent(c, pb_imap_write_select(c->writer, &c->out,
 	    pb_imap_next_tag(c, tag), mailbox), PB_IMAP_COMMAND_SELECT, NULL);
 }
@@ -295,14 +302,23 @@ pb_imap_client_expunge(struct pb_imap_client *c, uint32_t *id)
 	    PB_IMAP_COMMAND_EXPUNGE, id);
 }
 
+enum pb_status
+pb_imap_client_noop(struct pb_imap_client *c, uint32_t *id)
+{
+	char tag[PB_IMAP_TAG_SIZE];
+
+	return pb_imap_sent(c, pb_imap_write_simple(c->writer, &c->out,
+	    pb_imap_next_tag(c, tag), PB_IMAP_NOOP), PB_IMAP_COMMAND_NOOP, id);
+}
+
 static enum pb_status
 search(struct pb_imap_client *c, enum pb_imap_search what, uint32_t *id)
 {
 	bool extended = (c->capabilities & (PB_IMAP_CAP_ESEARCH |
 	    PB_IMAP_CAP_IMAP4REV2)) != 0;
 	char tag[PB_IMAP_TAG_SIZE];
-	enum pb_status st = pb_imap_sent(c, pb_imap_write_search(c->writer,
-	    &c->out, pb_imap_next_tag(c, tag), what, extended),
+	enum pb_status st = pb_imap_sent(c, pb_imap_write_search(&c->out,
+	    pb_imap_next_tag(c, tag), what, extended),
 	    PB_IMAP_COMMAND_SEARCH, id);
 
 	pb_imap_set_limit(c);
@@ -319,6 +335,12 @@ enum pb_status
 pb_imap_client_search_deleted(struct pb_imap_client *c, uint32_t *id)
 {
 	return search(c, PB_IMAP_SEARCH_DELETED, id);
+}
+
+enum pb_status
+pb_imap_client_search_pop3_deleted(struct pb_imap_client *c, uint32_t *id)
+{
+	return search(c, PB_IMAP_SEARCH_POP3_DELETED, id);
 }
 
 void

@@ -5,8 +5,9 @@
 
 /*
  * What the files of the client share: client.c queues commands and has
- * the ways a client fails, response.c understands what the server says,
- * login.c goes from the greeting to the login.
+ * the ways a client fails, mailbox_commands.c queues those that name a mailbox,
+ * response.c understands what the server says, completion.c the ends of
+ * commands, login.c goes from the greeting to the login.
  */
 
 /* "A" and up to ten digits. */
@@ -48,6 +49,23 @@ struct pb_imap_command *pb_imap_find_kind(struct pb_imap_client *c,
 void pb_imap_error_of(const struct pb_imap_gated *line,
 		      enum pb_error_kind otherwise, enum pb_error_scope scope,
 		      const char *doing, struct pb_error *err);
+
+/* Does the text have the phrase in it, in any case? */
+bool pb_imap_says(struct pb_slice text, const char *phrase);
+
+/* The DONE of a command that is no longer in the queue (completion.c). */
+enum pb_status pb_imap_complete(struct pb_imap_client *c,
+				const struct pb_imap_command *command,
+				const struct pb_imap_gated *line,
+				struct pb_imap_event *event);
+/*
+ * What a COPYUID says goes to c->copied; *any: it was one.  PB_OK, or PB_EPROTO
+ * when there is no memory.  What was copied is forgotten when no MOVE is under
+ * way any more, of which an event could tell.
+ */
+enum pb_status pb_imap_take_copied(struct pb_imap_client *c,
+				   struct pb_slice code, bool *any);
+void pb_imap_forget_copied(struct pb_imap_client *c);
 
 /*
  * From the greeting to the login (login.c).  Each is called in its state and

@@ -53,6 +53,35 @@ take_uidvalidity(struct pb_imap_client *c, uint32_t uidvalidity)
 	return PB_OK;
 }
 
+/*
+ * PERMANENTFLAGS (flag flag ...): one look at each word.  A list that does not
+ * close, or with other syntax in it, is as if nothing had been said.
+ */
+static void
+take_permanentflags(struct pb_imap_client *c, struct pb_slice list)
+{
+	bool deleted = false;
+	bool keywords = false;
+
+	if (list.len < 2 || list.data[0] != '(' ||
+	    list.data[list.len - 1] != ')')
+		return;
+	list = pb_slice_sub(list, 1, list.len - 1);
+	if (pb_slice_find(list, '(') < list.len ||
+	    pb_slice_find(list, ')') < list.len)
+		return;
+	while (list.len > 0) {
+		struct pb_slice flag = pb_slice_word(&list);
+
+		deleted = deleted || pb_slice_is(flag, "\\Deleted");
+		keywords = keywords || pb_slice_is(flag, "\\*") ||
+		    pb_slice_is(flag, PB_IMAP_POP3_DELETED);
+	}
+	c->has_permanentflags = true;
+	c->keeps_deleted = deleted;
+	c->keeps_keywords = keywords;
+}
+
 /* 0 when it is no such number, as if nothing had been said. */
 static uint32_t
 number_of(struct pb_slice value)
@@ -79,6 +108,8 @@ pb_imap_take_code(struct pb_imap_client *c, struct pb_slice code)
 		return take_uidvalidity(c, (uint32_t)n);
 	if (pb_slice_is(name, "READ-ONLY"))
 		c->read_only = true;
+	if (pb_slice_is(name, "PERMANENTFLAGS"))
+		take_permanentflags(c, value);
 	if (pb_slice_is(name, "THROTTLED"))
 		c->throttled = true;
 	if (pb_slice_is(name, "UIDNEXT"))

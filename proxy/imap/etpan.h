@@ -36,8 +36,6 @@ int mailimap_uid_fetch_send(mailstream *fd, struct mailimap_set *set,
 int mailimap_uid_store_send(mailstream *fd, struct mailimap_set *set,
     int use_unchangedsince, uint64_t mod_sequence_valzer,
     struct mailimap_store_att_flags *flags);
-int mailimap_uid_search_send(mailstream *fd, const char *charset,
-    struct mailimap_search_key *key);
 int mailimap_uid_expunge_send(mailstream *fd, struct mailimap_set *set);
 int mailimap_expunge_send(mailstream *fd);
 int mailimap_noop_send(mailstream *fd);

@@ -1,5 +1,6 @@
 #include "popbridge/imap/gate.h"
 
+#include "popbridge/imap/mailbox_data.h"
 #include "popbridge/imap/uid_set.h"
 
 static bool
@@ -274,12 +275,14 @@ is_words(struct pb_slice data)
 static bool
 is_wanted(struct pb_slice data)
 {
+	struct pb_imap_mailbox_data mailbox;
 	struct pb_imap_names names;
 	struct pb_slice word;
 
 	while (data.len > 0 && data.data[data.len - 1] == ' ')
 		data.len--;
-	if (pb_imap_names_parse(data, &names))
+	if (pb_imap_names_parse(data, &names) ||
+	    pb_imap_mailbox_data_parse(data, &mailbox))
 		return true;
 	word = pb_slice_word(&data);
 	if (pb_slice_is(word, "CAPABILITY"))

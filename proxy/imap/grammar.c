@@ -9,6 +9,7 @@ struct pb_imap_grammar {
 	MMAPString *text;	/* own; the response being parsed */
 	struct mailimap_response_data *last;	/* own; what *data points to */
 	struct pb_imap_uid_set uids;	/* of the last SEARCH */
+	struct pb_imap_mailbox_data mailbox;	/* of the last LIST ... */
 };
 
 struct row {
@@ -27,6 +28,10 @@ static const struct row capabilities[] = {
 	{ "LITERAL+", PB_IMAP_CAP_LITERAL_PLUS },
 	{ "LITERAL-", PB_IMAP_CAP_LITERAL_MINUS },
 	{ "ESEARCH", PB_IMAP_CAP_ESEARCH },
+	{ "MOVE", PB_IMAP_CAP_MOVE },
+	{ "ACL", PB_IMAP_CAP_ACL },
+	{ "SPECIAL-USE", PB_IMAP_CAP_SPECIAL_USE },
+	{ "LIST-EXTENDED", PB_IMAP_CAP_LIST_EXTENDED },
 };
 
 /* What stands behind AUTH=. */
@@ -251,6 +256,11 @@ pb_imap_grammar_parse(struct pb_imap_grammar *g, struct pb_slice response,
 	forget_last(g);
 	if (pb_imap_names_parse(content_of(response), &names))
 		return read_names(g, &names, data);
+	if (pb_imap_mailbox_data_parse(content_of(response), &g->mailbox)) {
+		data->type = PB_IMAP_DATA_MAILBOX;
+		data->mailbox = &g->mailbox;
+		return PB_OK;
+	}
 	if (mmap_string_truncate(g->text, 0) == NULL ||
 	    mmap_string_append_len(g->text, response.data, response.len) ==
 		NULL ||

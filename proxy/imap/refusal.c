@@ -20,7 +20,7 @@ static const struct row {
 	{ "SERVERBUG", PB_ERROR_TEMPORARY, false },
 	{ "CLIENTBUG", PB_ERROR_TEMPORARY, false },
 	{ "LIMIT", PB_ERROR_TEMPORARY, true },
-	/* Nothing is ever stored: it can only be about what is fetched. */
+	/* Where nothing is stored it can only be about what is fetched. */
 	{ "OVERQUOTA", PB_ERROR_TEMPORARY, true },
 	{ "THROTTLED", PB_ERROR_TEMPORARY, true },
 };
@@ -54,8 +54,8 @@ find_code(struct pb_slice name)
 	return NULL;
 }
 
-static bool
-contains(struct pb_slice text, const char *phrase)
+bool
+pb_imap_says(struct pb_slice text, const char *phrase)
 {
 	for (; text.len > 0; pb_slice_skip(&text, 1)) {
 		if (pb_slice_starts(text, phrase))
@@ -70,7 +70,7 @@ asks_for_less(struct pb_slice text)
 	size_t i;
 
 	for (i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++) {
-		if (contains(text, phrases[i]))
+		if (pb_imap_says(text, phrases[i]))
 			return true;
 	}
 	return false;

@@ -15,7 +15,11 @@ take_untagged_status(struct pb_imap_client *c,
     const struct pb_imap_gated *line)
 {
 	enum pb_status st = pb_imap_take_code(c, line->code);
+	bool any;
 
+	/* MOVE says it before the messages go (RFC 6851, section 4.3). */
+	if (st == PB_OK && pb_imap_find_kind(c, PB_IMAP_COMMAND_MOVE) != NULL)
+		st = pb_imap_take_copied(c, line->code, &any);
 	if (st != PB_OK)
 		return st;
 	if (c->state == PB_IMAP_STATE_GREETING)
@@ -62,75 +66,6 @@ remove_command(struct pb_imap_client *c, struct pb_imap_command *command)
 	memmove(command, command + 1, (c->n_queue - at) * sizeof(*command));
 }
 
-static const char *
-doing(enum pb_imap_command_kind kind)
-{
-	switch (kind) {
-	case PB_IMAP_COMMAND_SELECT:
-		return "the IMAP server refuses SELECT";
-	case PB_IMAP_COMMAND_UIDS:
-	case PB_IMAP_COMMAND_SIZES:
-		return "the IMAP server refuses to list the mailbox";
-	case PB_IMAP_COMMAND_BODIES:
-		return "the IMAP server refuses FETCH";
-	case PB_IMAP_COMMAND_STORE:
-		return "the IMAP server refuses STORE";
-	case PB_IMAP_COMMAND_EXPUNGE:
-		return "the IMAP server refuses EXPUNGE";
-	case PB_IMAP_COMMAND_SEARCH:
-		return "the IMAP server refuses SEARCH";
-	case PB_IMAP_COMMAND_INTERNAL:
-	case PB_IMAP_COMMAND_CAPABILITY:
-	case PB_IMAP_COMMAND_STARTTLS:
-	case PB_IMAP_COMMAND_LOGIN:
-		break;
-	}
-	return "the IMAP server refuses a command";
-}
-
-static enum pb_error_scope
-scope_of(enum pb_imap_command_kind kind)
-{
-	switch (kind) {
-	case PB_IMAP_COMMAND_BODIES:
-		return PB_SCOPE_MESSAGE;
-	case PB_IMAP_COMMAND_SELECT:
-	case PB_IMAP_COMMAND_UIDS:
-	case PB_IMAP_COMMAND_SIZES:
-		return PB_SCOPE_ACCOUNT;
-	case PB_IMAP_COMMAND_STORE:
-	case PB_IMAP_COMMAND_EXPUNGE:
-	case PB_IMAP_COMMAND_SEARCH:
-	case PB_IMAP_COMMAND_INTERNAL:
-	case PB_IMAP_COMMAND_CAPABILITY:
-	case PB_IMAP_COMMAND_STARTTLS:
-	case PB_IMAP_COMMAND_LOGIN:
-		break;
-	}
-	return PB_SCOPE_MAILDROP;
-}
-
-static enum pb_status
-complete(struct pb_imap_client *c, const struct pb_imap_command *command,
-    const struct pb_imap_gated *line, struct pb_imap_event *event)
-{
-	event->type = PB_IMAP_EVENT_DONE;
-	event->id = command->id;
-	event->kind = command->kind;
-	event->condition = line->condition;
-	if (command->kind == PB_IMAP_COMMAND_BODIES)
-		pb_imap_framer_want_bodies(&c->framer, pb_imap_find_kind(c,
-		    PB_IMAP_COMMAND_BODIES) != NULL);
-	if (command->kind == PB_IMAP_COMMAND_SEARCH)
-		pb_imap_set_limit(c);
-	event->expunged = pb_slice_starts(line->code, "EXPUNGEISSUED");
-	if (line->condition != PB_IMAP_OK)
-		pb_imap_error_of(line, PB_ERROR_TEMPORARY,
-		    scope_of(command->kind), doing(command->kind),
-		    &event->error);
-	return PB_OK;
-}
-
 static enum pb_status
 take_tagged(struct pb_imap_client *c, const struct pb_imap_gated *line,
     struct pb_imap_event *event)
@@ -161,9 +96,16 @@ take_tagged(struct pb_imap_client *c, const struct pb_imap_gated *line,
 	case PB_IMAP_COMMAND_STORE:
 	case PB_IMAP_COMMAND_EXPUNGE:
 	case PB_IMAP_COMMAND_SEARCH:
+	case PB_IMAP_COMMAND_COPY:
+	case PB_IMAP_COMMAND_MOVE:
+	case PB_IMAP_COMMAND_CREATE:
+	case PB_IMAP_COMMAND_LIST:
+	case PB_IMAP_COMMAND_MYRIGHTS:
+	case PB_IMAP_COMMAND_STATUS:
+	case PB_IMAP_COMMAND_NOOP:
 		break;
 	}
-	return complete(c, &command, line, event);
+	return pb_imap_complete(c, &command, line, event);
 }
 
 /* The beginning of a message is asked for, and nothing else of it. */
@@ -314,6 +256,51 @@ take_found(struct pb_imap_client *c, const struct pb_imap_data *data,
 	return PB_OK;
 }
 
+static enum pb_status
+tell_mailbox(const struct pb_imap_command *command,
+    enum pb_imap_event_type type, const struct pb_imap_mailbox_data *mailbox,
+    struct pb_imap_event *event)
+{
+	event->type = type;
+	event->id = command->id;
+	event->data = pb_slice(mailbox->name, mailbox->name_len);
+	event->special = mailbox->special;
+	event->number = mailbox->uidvalidity;
+	return PB_OK;
+}
+
+/* Of mailboxes nothing counts but what was asked for. */
+static enum pb_status
+take_mailbox(struct pb_imap_client *c,
+    const struct pb_imap_mailbox_data *mailbox, struct pb_imap_event *event)
+{
+	const struct pb_imap_command *command;
+
+	switch (mailbox->type) {
+	case PB_IMAP_MAILBOX_LIST:
+		command = pb_imap_find_kind(c, PB_IMAP_COMMAND_LIST);
+		if (command == NULL || mailbox->special == 0 ||
+		    mailbox->is_absent || mailbox->name_len == 0)
+			return PB_AGAIN;
+		return tell_mailbox(command, PB_IMAP_EVENT_MAILBOX, mailbox,
+		    event);
+	case PB_IMAP_MAILBOX_STATUS:
+		command = pb_imap_find_kind(c, PB_IMAP_COMMAND_STATUS);
+		if (command == NULL || mailbox->uidvalidity == 0)
+			return PB_AGAIN;
+		return tell_mailbox(command, PB_IMAP_EVENT_STATUS, mailbox,
+		    event);
+	case PB_IMAP_MAILBOX_MYRIGHTS:
+		if (pb_imap_find_kind(c, PB_IMAP_COMMAND_MYRIGHTS) == NULL)
+			return PB_AGAIN;
+		c->has_rights = true;
+		c->may_flag_deleted = mailbox->may_flag_deleted;
+		c->may_expunge = mailbox->may_expunge;
+		return PB_AGAIN;
+	}
+	return PB_AGAIN;
+}
+
 /*
  * Until SELECT is answered, what is said of a message may be of the mailbox
  * that was open before.  EXISTS is not: that of the new one comes last.
@@ -350,6 +337,8 @@ take_data(struct pb_imap_client *c, const struct pb_imap_data *data,
 		return take_fetch(c, data, event);
 	case PB_IMAP_DATA_SEARCH:
 		return take_found(c, data, event);
+	case PB_IMAP_DATA_MAILBOX:
+		return take_mailbox(c, data->mailbox, event);
 	case PB_IMAP_DATA_OTHER:
 		return PB_AGAIN;
 	}
@@ -459,6 +448,7 @@ pb_imap_client_next(struct pb_imap_client *c, struct pb_slice *in,
 	enum pb_status st;
 
 	begin_event(event);
+	pb_imap_forget_copied(c);
 	if (c->told != PB_IMAP_TOLD_ALL)
 		return tell_inline_body(c, event);
 	do {

@@ -133,6 +133,21 @@ pb_imap_names_parse(struct pb_slice response, struct pb_imap_names *names)
 	return pb_slice_is(word, "SEARCH") && is_set(rest, ' ');
 }
 
+bool
+pb_imap_uid_set_count(struct pb_slice text, uint64_t *n)
+{
+	struct pb_imap_range range;
+	bool any = text.len > 0;
+
+	*n = 0;
+	while (text.len > 0) {
+		if (!take_range(&text, ',', &range))
+			return false;
+		*n += (uint64_t)range.last - range.first + 1;
+	}
+	return any;
+}
+
 void
 pb_imap_uid_set_clear(struct pb_imap_uid_set *set)
 {

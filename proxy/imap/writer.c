@@ -364,13 +364,37 @@ pb_imap_write_fetch_bodies(struct pb_imap_writer *w, struct pb_buffer *out,
 	return write_fetch_with(w, out, tag, build_set(uids, n), what);
 }
 
+static struct mailimap_flag *
+build_keyword(const char *keyword)
+{
+	char *own = strdup(keyword);
+	struct mailimap_flag *flag = own != NULL
+	    ? mailimap_flag_new_flag_keyword(own) : NULL;
+
+	if (flag == NULL)
+		free(own);
+	return flag;
+}
+
+static struct mailimap_flag *
+build_flag(enum pb_imap_flag flag)
+{
+	switch (flag) {
+	case PB_IMAP_FLAG_DELETED:
+		return mailimap_flag_new_deleted();
+	case PB_IMAP_FLAG_SEEN:
+		return mailimap_flag_new_seen();
+	case PB_IMAP_FLAG_POP3_DELETED:
+		return build_keyword(PB_IMAP_POP3_DELETED);
+	}
+	return NULL;
+}
+
 static struct mailimap_flag_list *
 build_flags(enum pb_imap_flag flag)
 {
 	struct mailimap_flag_list *list = mailimap_flag_list_new_empty();
-	struct mailimap_flag *one = flag == PB_IMAP_FLAG_DELETED
-	    ? mailimap_flag_new_deleted()
-	    : mailimap_flag_new_seen();
+	struct mailimap_flag *one = build_flag(flag);
 
 	if (list != NULL && one != NULL &&
 	    mailimap_flag_list_add(list, one) == MAILIMAP_NO_ERROR)
@@ -423,33 +447,25 @@ pb_imap_write_uid_expunge(struct pb_imap_writer *w, struct pb_buffer *out,
 	return end(w, before);
 }
 
-static enum pb_status
-write_extended_search(struct pb_buffer *out, const char *tag,
-    enum pb_imap_search what)
+static const char *
+key_of(enum pb_imap_search what)
 {
-	/* libetpan has no RETURN. */
-	return pb_buffer_printf(out, "%s UID SEARCH RETURN (ALL) %s\r\n", tag,
-	    what == PB_IMAP_SEARCH_DELETED ? "DELETED" : "ALL");
+	switch (what) {
+	case PB_IMAP_SEARCH_ALL:
+		return "ALL";
+	case PB_IMAP_SEARCH_DELETED:
+		return "DELETED";
+	case PB_IMAP_SEARCH_POP3_DELETED:
+		return "KEYWORD " PB_IMAP_POP3_DELETED;
+	}
+	return "";
 }
 
+/* libetpan has no RETURN. */
 enum pb_status
-pb_imap_write_search(struct pb_imap_writer *w, struct pb_buffer *out,
-    const char *tag, enum pb_imap_search what, bool extended)
+pb_imap_write_search(struct pb_buffer *out, const char *tag,
+    enum pb_imap_search what, bool extended)
 {
-	struct mailimap_search_key *key;
-	size_t before = out->len;
-
-	if (extended)
-		return write_extended_search(out, tag, what);
-	key = mailimap_search_key_new(what == PB_IMAP_SEARCH_DELETED
-	    ? MAILIMAP_SEARCH_KEY_DELETED : MAILIMAP_SEARCH_KEY_ALL, NULL,
-	    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-	    NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL,
-	    NULL);
-	begin(w, out, tag);
-	if (key == NULL)
-		return no_memory(w, before);
-	mailimap_uid_search_send(w->stream, NULL, key);
-	mailimap_search_key_free(key);
-	return end(w, before);
+	return pb_buffer_printf(out, "%s UID SEARCH %s%s\r\n", tag,
+	    extended ? "RETURN (ALL) " : "", key_of(what));
 }

@@ -178,6 +178,8 @@ open_routes(struct pb_snapshot *s, struct pb_error *err)
 		r->bridge.mailbox = r->config->mailbox;
 		r->bridge.mark_seen = r->config->mark_seen ==
 		    PB_MARK_SEEN_QUIT;
+		r->bridge.removal = r->config->removal;
+		r->bridge.delete_folder = r->config->delete_folder;
 		r->bridge.revive = r->config->revive;
 		r->bridge.keep_upstream = r->config->upstream_keep > 0 &&
 		    config->max_kept_connections > 0;

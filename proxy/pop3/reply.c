@@ -68,6 +68,8 @@ static const struct row rows[] = {
 	    "the mail server did not deliver this message, try again later"),
 	CODED(PB_REPLY_READ_ONLY, "SYS/PERM",
 	    "mailbox is read-only, nothing can be deleted"),
+	CODED(PB_REPLY_NO_DELETION, "SYS/PERM",
+	    "messages cannot be deleted from this mailbox"),
 	CODED(PB_REPLY_NOT_REMOVED, "SYS/TEMP",
 	    "%1 deleted messages not removed"),
 	CODED(PB_REPLY_SHUTTING_DOWN, "SYS/TEMP",

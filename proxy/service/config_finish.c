@@ -153,6 +153,9 @@ apply_preset(const struct pb_config *config, struct pb_route_config *route)
 	if (p->auth != PB_UPSTREAM_AUTH_AUTO &&
 	    !pb_config_route_sets(config, route, "upstream-auth"))
 		route->upstream_auth = p->auth;
+	if (p->removal != PB_REMOVAL_EXPUNGE &&
+	    !pb_config_route_sets(config, route, "delete"))
+		route->removal = p->removal;
 	if (p->login_lacks_domain &&
 	    !pb_config_route_sets(config, route, "strip-domain"))
 		route->strip_domain = true;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "config_priv.h"
+#include "popbridge/imap/mailbox_name.h"
 #include "route_map.h"
 
 static void
@@ -179,6 +180,29 @@ judge_limits(struct pb_judgement *j, const struct pb_route_config *r)
 		    r->preset->name, most);
 }
 
+static void
+judge_removal(struct pb_judgement *j, const struct pb_route_config *r)
+{
+	bool moves = r->removal == PB_REMOVAL_TRASH ||
+	    r->removal == PB_REMOVAL_ARCHIVE;
+
+	if (r->removal == PB_REMOVAL_KEEP && j->config->state_directory == NULL)
+		pb_judge_say_route(j, PB_CONFIG_ERROR, r, "delete", "keep "
+		    "remembers what each client has deleted, and has no place "
+		    "for it: give state-directory, too");
+	if (r->delete_folder == NULL)
+		return;
+	if (!moves)
+		pb_judge_say_route(j, PB_CONFIG_WARNING, r, "delete-folder",
+		    "nothing goes there with delete = %s: that takes trash or "
+		    "archive", pb_removal_name(r->removal));
+	else if (pb_imap_mailbox_same(pb_slice_str(r->delete_folder),
+	    pb_slice_str(r->mailbox)))
+		pb_judge_say_route(j, PB_CONFIG_ERROR, r, "delete-folder",
+		    "it is the mailbox that is served, so messages would stay "
+		    "in it");
+}
+
 static bool
 takes_everything(const struct pb_route_config *r)
 {
@@ -248,6 +272,7 @@ pb_judge_routes(struct pb_judgement *j)
 		judge_listener_names(j, r);
 		judge_identity(j, r);
 		judge_master(j, r);
+		judge_removal(j, r);
 		judge_limits(j, r);
 		judge_order(j, i);
 	}

@@ -9,8 +9,8 @@ _Static_assert((int)PB_CONFIG_PLAIN == (int)PB_SASL_PLAIN &&
 #define SAME_SIZE(type) (sizeof(enum type) == sizeof(unsigned))
 
 _Static_assert(SAME_SIZE(pb_log_level) && SAME_SIZE(pb_log_format) &&
-	SAME_SIZE(pb_mark_seen) && SAME_SIZE(pb_journal_mode) &&
-	SAME_SIZE(pb_lock_mode) &&
+	SAME_SIZE(pb_mark_seen) && SAME_SIZE(pb_removal) &&
+	SAME_SIZE(pb_journal_mode) && SAME_SIZE(pb_lock_mode) &&
 	SAME_SIZE(pb_tls_profile) && SAME_SIZE(pb_upstream_auth) &&
 	SAME_SIZE(pb_identity) && SAME_SIZE(pb_sandbox),
     "a WORD is stored as an unsigned");
@@ -23,6 +23,10 @@ static const char *const log_formats[] = {
 static const char *const journal_modes[] = {
 	[PB_JOURNAL_BEST_EFFORT] = "best-effort",
 	[PB_JOURNAL_REQUIRED] = "required", NULL };
+static const char *const removals[] = {
+	[PB_REMOVAL_EXPUNGE] = "expunge", [PB_REMOVAL_TRASH] = "trash",
+	[PB_REMOVAL_ARCHIVE] = "archive", [PB_REMOVAL_FLAG] = "flag",
+	[PB_REMOVAL_KEEP] = "keep", [PB_REMOVAL_REFUSE] = "refuse", NULL };
 static const char *const mark_seen[] = {
 	[PB_MARK_SEEN_NO] = "no", [PB_MARK_SEEN_QUIT] = "quit", NULL };
 static const char *const lock_modes[] = {
@@ -205,6 +209,16 @@ static const struct pb_option rows[] = {
 	    .help = "the mailbox that is served" },
 
 	/* What a session does. */
+	{ .name = "delete", .type = PB_OPTION_WORD, ROUTE(removal),
+	    .argument = "HOW", .fallback = "expunge", .words = removals,
+	    .help = "what becomes of deleted messages at QUIT: they go for good, "
+		"to the trash or the archive, are flagged or only hidden, or "
+		"DELE is refused" },
+	{ .name = "delete-folder", .type = PB_OPTION_TEXT,
+	    ROUTE(delete_folder), .argument = "NAME",
+	    .check = pb_option_check_mailbox,
+	    .help = "the folder of delete = trash or archive; without it the "
+		"server names it" },
 	{ .name = "mark-seen", .type = PB_OPTION_WORD, ROUTE(mark_seen),
 	    .argument = "WHEN", .fallback = "no", .words = mark_seen,
 	    .help = "mark retrieved messages as \\Seen: never, or at QUIT" },

@@ -7,13 +7,14 @@
 static const struct pb_preset rows[] = {
 	{ .name = "gmail", .url = "imaps://imap.gmail.com",
 	    .max_connections_per_user = 15, .max_upstream_connections = 10,
-	    .keeps_one = true,
+	    .keeps_one = true, .removal = PB_REMOVAL_TRASH,
 	    .note = "users need an app password (with 2-step verification) or "
-		"a client that can OAuth; whether deleting removes or "
-		"archives is a setting of each account" },
+		"a client that can OAuth; deleted messages go to Gmail's Trash, "
+		"because expunging may only archive them, by a setting of "
+		"each account" },
 	{ .name = "google-workspace", .url = "imaps://imap.gmail.com",
 	    .max_connections_per_user = 15, .max_upstream_connections = 10,
-	    .keeps_one = true,
+	    .keeps_one = true, .removal = PB_REMOVAL_TRASH,
 	    .note = "an administrator must switch IMAP on; users need an app "
 		"password (with 2-step verification) or a client that can "
 		"OAuth" },

@@ -6,6 +6,7 @@
 #include "popbridge/imap/message_line.h"
 #include "popbridge/imap/gate.h"
 #include "popbridge/imap/grammar.h"
+#include "popbridge/imap/writer.h"
 
 static unsigned long sum;
 
@@ -19,6 +20,16 @@ touch(struct pb_slice s)
 		sum += (unsigned char)s.data[i];
 }
 
+/* A name can be sent in a command, and one that cannot is not told. */
+static void
+check_mailbox(const struct pb_imap_mailbox_data *mailbox)
+{
+	struct pb_slice name = pb_slice(mailbox->name, mailbox->name_len);
+
+	touch(name);
+	pb_check(name.len == 0 || pb_imap_mailbox_can_be_sent(name));
+}
+
 static void
 check_data(const struct pb_imap_data *data)
 {
@@ -26,6 +37,8 @@ check_data(const struct pb_imap_data *data)
 
 	touch(data->body_text);
 	touch(data->tag);
+	if (data->type == PB_IMAP_DATA_MAILBOX)
+		check_mailbox(data->mailbox);
 	for (i = 0; i < data->n_ranges; i++) {
 		const struct pb_imap_range *range = &data->ranges[i];
 

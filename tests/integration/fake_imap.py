@@ -147,6 +147,8 @@ class FakeImap:
     failures   what went wrong in here
     """
 
+    validity = 7
+
     def __init__(self, messages=(), tls=None, implicit_tls=False,
                  capabilities=CAPABILITIES):
         self.messages = list(messages)
@@ -168,6 +170,8 @@ class FakeImap:
             "AUTHENTICATE": self.authenticate, "LOGIN": self.login,
             "SELECT": self.select, "SIZES": self.sizes, "BODY": self.body,
             "STORE": ok, "EXPUNGE": ok, "SEARCH": self.search,
+            "STATUS": self.status,
+            "MYRIGHTS": says(b"* MYRIGHTS INBOX lrswipkxtea\r\nTAG OK done\r\n"),
             "LOGOUT": says(b"* BYE bye\r\nTAG OK bye\r\n", close=True)}
         self.sockets = []
         self.threads = []
@@ -261,8 +265,12 @@ class FakeImap:
     def select(self, connection, tag, _):
         connection.send(
             b"* FLAGS (\\Seen \\Deleted)\r\n* %d EXISTS\r\n* 0 RECENT\r\n"
-            b"* OK [UIDVALIDITY 7] valid\r\n%s OK [READ-WRITE] open\r\n" % (
-                len(self.messages), tag))
+            b"* OK [UIDVALIDITY %d] valid\r\n%s OK [READ-WRITE] open\r\n" % (
+                len(self.messages), self.validity, tag))
+
+    def status(self, connection, tag, args):
+        connection.send(b"* STATUS %s (UIDVALIDITY %d)\r\n%s OK done\r\n" % (
+            args.rpartition(b" (")[0], self.validity, tag))
 
     def listing(self):
         return [b"* %d FETCH (UID %d RFC822.SIZE %d)\r\n" % (

@@ -9,6 +9,7 @@ import collections
 import itertools
 import os
 import random
+import re
 import selectors
 import shutil
 import signal
@@ -35,6 +36,8 @@ Point = collections.namedtuple("Point", "direction unit n rest_passes")
 After = collections.namedtuple("After", "seconds")
 Plan = collections.namedtuple("Plan", "messages how again")
 
+CHANGES = re.compile(rb" (STORE|EXPUNGE|COPY|MOVE)\b")
+
 
 def until(met, what):
     deadline = time.monotonic() + DEADLINE
@@ -52,6 +55,7 @@ class Relay:
         self.point = None
         self.pid = None
         self.count = collections.Counter()
+        self.said = b""                 # to the server, since arm()
         self.fired = threading.Event()
         self.selector = selectors.DefaultSelector()
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -67,12 +71,14 @@ class Relay:
         with self.lock:
             self.point, self.pid = point, pid
             self.count.clear()
+            self.said = b""
             self.fired.clear()
 
     def disarm(self):
+        """Whether popbridge has begun to change the mailbox."""
         with self.lock:
             self.point = None
-            return dict(self.count)
+            return bool(CHANGES.search(self.said))
 
     def close(self):
         self.waker.close()
@@ -114,6 +120,8 @@ class Relay:
     def _look(self, data, direction):
         """What passes of it; popbridge may be dead then."""
         before = dict(self.count)
+        if direction == TO_SERVER:
+            self.said += data
         self.count[direction, OCTETS] += len(data)
         self.count[direction, LINES] += data.count(b"\n")
         p = self.point
@@ -218,7 +226,7 @@ class Killer:
 
     def _kill_at(self, how, act):
         """Do it, and kill meanwhile.  What it returns, or None: cut off.
-        self.heard is whether the server has heard anything of it."""
+        self.heard is whether the server has heard of a change."""
         pid = self.bridge.process.pid
         timer = None
         if isinstance(how, Point):
@@ -234,7 +242,7 @@ class Killer:
             result = None
         if timer is not None:
             timer.join()
-        self.heard = (TO_SERVER, OCTETS) in self.relay.disarm()
+        self.heard = self.relay.disarm()
         if timer is not None or self.relay.fired.is_set():
             self.bridge.process.wait(DEADLINE)
         return result

@@ -23,10 +23,10 @@ class Provider(FakeImap):
     inside = b"TAG OK logged in\r\n"
     opened = b"TAG OK [READ-WRITE] open\r\n"
     before_opened = b""
-    validity = 7
     says_uidnext = True
     not_ready = b"TAG NO not now\r\n"
     fetched = b"TAG OK done\r\n"
+    special = b""
 
     def __init__(self, messages):
         self.unready = set()
@@ -34,7 +34,9 @@ class Provider(FakeImap):
         self.uidnext = messages[-1][0] + 1
         self.known = set()
         super().__init__(messages, capabilities=self.words)
-        self.handlers.update(STORE=self.store, EXPUNGE=self.expunge)
+        self.trash = []
+        self.handlers.update(STORE=self.store, EXPUNGE=self.expunge,
+                             LIST=self.list, MOVE=self.move)
 
     def greeting(self, connection, *_):
         connection.send(self.greets % self.words if b"%s" in self.greets
@@ -106,6 +108,18 @@ class Provider(FakeImap):
         self.remove(connection, uids & self.flagged)
         connection.send(tag + b" OK expunged\r\n")
 
+    def list(self, connection, tag, _):
+        connection.send(b"* LIST (\\HasNoChildren) \"/\" INBOX\r\n" +
+                        self.special + tag + b" OK listed\r\n")
+
+    def move(self, connection, tag, args):
+        uids = uids_of(args.split(b" ")[0])
+        self.trash += [m for m in self.messages if m[0] in uids]
+        connection.send(b"* OK [COPYUID 9 %s %s] \r\n" % (
+            (args.split(b" ")[0],) * 2))
+        self.remove(connection, uids)
+        connection.send(tag + b" OK moved\r\n")
+
     def search(self, connection, tag, args):
         uids = [uid for uid, _ in self.messages
                 if b"DELETED" not in args or uid in self.flagged]
@@ -149,6 +163,10 @@ class Gmail(Provider):
     before_opened = b"* OK [HIGHESTMODSEQ 1234567]\r\n"
     opened = b"TAG OK [READ-WRITE] INBOX selected. (Success)\r\n"
     fetched = b"TAG OK Success\r\n"
+    special = (b"* LIST (\\All \\HasNoChildren) \"/\" "
+               b"\"[Gmail]/Alle Nachrichten\"\r\n"
+               b"* LIST (\\HasNoChildren \\Trash) \"/\" "
+               b"\"[Gmail]/Papierkorb\"\r\n")
     not_ready = (b"TAG NO [OVERQUOTA] Account exceeded command or bandwidth "
                  b"limits. (Failure)\r\n")
 

@@ -39,7 +39,7 @@ class Rig:
         self.bridge = self.start_bridge(
             "imap+plain://127.0.0.1:%d" % self.server.port,
             "--state-directory", str(self.state), "--upstream-keep", "0",
-            *options)
+            "--revive", "no", *options)
 
     def login(self):
         client = self.connect(self.bridge)

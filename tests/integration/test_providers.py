@@ -86,6 +86,22 @@ def test_a_whole_session(kind, front):
     assert len(server.logins) == 1
 
 
+@pytest.mark.parametrize("kind", [Gmail, GmailExpungingAtOnce],
+                         ids=lambda k: k.__name__)
+@pytest.mark.parametrize("how", [("--preset", "gmail"),
+                                 ("--delete", "trash")], ids=" ".join)
+def test_gmail_moves_to_its_trash_in_any_language(kind, how, front):
+    server, login = front(kind, *how)
+    client = login()
+    client.ok("DELE 1")
+    client.ok("DELE 3")
+    assert client.quit().startswith(b"+OK")
+    assert [uid for uid, _ in server.messages] == [20]
+    assert [uid for uid, _ in server.trash] == [10, 31]
+    assert server.named("MOVE") == [b'10,31 "[Gmail]/Papierkorb"']
+    assert not server.named("STORE")
+
+
 @EACH
 def test_a_message_that_is_not_available_now_stays(kind, front):
     server, login = front(kind)

@@ -834,7 +834,7 @@ def test_a_connection_that_is_found_dead_by_writing_is_lost_at_once(rig):
         assert ending.wait(30)
         connection.drop()
 
-    r = rig({"SIZES": sizes})
+    r = rig({"SIZES": sizes}, ("--revive", "no"))
     client = deleted(r, 1)
     # Both wait when it goes on, and the client comes first.
     r.bridge.process.send_signal(signal.SIGSTOP)

@@ -9,10 +9,12 @@
 #include "popbridge/base/slice.h"
 #include "popbridge/bridge/census.h"
 #include "popbridge/bridge/commit.h"
+#include "popbridge/bridge/hidden.h"
 #include "popbridge/bridge/listing.h"
 #include "popbridge/bridge/maildrop.h"
 #include "popbridge/bridge/promise.h"
 #include "popbridge/bridge/readahead.h"
+#include "popbridge/bridge/removal.h"
 #include "popbridge/imap/client.h"
 #include "popbridge/pop3/reply.h"
 #include "popbridge/pop3/session.h"
@@ -75,6 +77,8 @@ enum pb_bridge_journal {
 struct pb_bridge_options {
 	const char *mailbox;
 	bool mark_seen;		/* \Seen at QUIT on what was retrieved */
+	enum pb_removal removal;	/* of what a client deletes */
+	const char *delete_folder; /* for TRASH, ARCHIVE; borrowed; or NULL */
 	bool lock;		/* ask for the maildrop before it is opened */
 	enum pb_bridge_journal journal;
 	bool keep_upstream;	/* PARK_UPSTREAM, where the connection is fit */
@@ -179,7 +183,8 @@ enum pb_bridge_action {
 enum pb_bridge_errand {
 	PB_BRIDGE_ERRAND_NONE,
 	PB_BRIDGE_ERRAND_MESSAGE,	/* RETR or TOP */
-	PB_BRIDGE_ERRAND_QUIT,
+	PB_BRIDGE_ERRAND_QUIT,		/* nothing is removed yet */
+	PB_BRIDGE_ERRAND_COMMIT,	/* QUIT's commit has begun */
 };
 
 /* For the summary line of a session. */
@@ -213,13 +218,17 @@ struct pb_bridge {
 	unsigned client_port;		/* the same */
 	struct pb_listing *known;	/* shared; of the mailbox, or NULL */
 	struct pb_census *census;	/* own; while OPENING */
+	unsigned questions;		/* asked beside it, and not answered */
+	bool counted;			/* it is done */
 	bool refuted;			/* what was known */
 	struct pb_maildrop maildrop;
 	struct pb_readahead readahead;
-	struct pb_commit commit;
+	struct pb_hidden hidden;	/* what FLAG has hidden; while OPENING */
+	struct pb_commit *commit;	/* own; from PROMISING or KEEPING on */
 	/* Own; earlier sessions' until COMMAND, from QUIT on its own; or NULL. */
 	struct pb_promises *promises;
 	bool hides;			/* the mailbox has more than maildrop */
+	bool refused_delete;		/* the log knows */
 	const char *stopped;		/* KEEPING: why it ends then; static */
 	bool list_uidl;			/* LISTING: UIDL, or LIST */
 	uint32_t list_next;

@@ -6,91 +6,103 @@
 #include <stdint.h>
 
 #include "popbridge/base/status.h"
-#include "popbridge/bridge/maildrop.h"
+#include "popbridge/bridge/lone_expunge.h"
+#include "popbridge/bridge/removal.h"
+#include "popbridge/bridge/set_removal.h"
 #include "popbridge/imap/client.h"
 
 /*
- * The UPDATE state (RFC 1939, section 6): what DELE has marked is removed from
- * the mailbox, and nothing else is.
+ * The UPDATE state (RFC 1939, section 6): what DELE has marked goes the way
+ * that the administrator wants, and nothing else does.
  *
- * With UID EXPUNGE (RFC 4315): the marked UIDs are flagged \Deleted and
- * expunged by UID, in sets that any server takes, several at a time.
- *
- * Without it, EXPUNGE removes everybody's \Deleted messages.  So theirs are
- * found and unflagged first, ours are flagged, a second look proves that ours
- * alone are flagged, then comes EXPUNGE, and theirs are flagged again.  When
- * the second look shows others again and again, ours stay flagged and the
- * commit says that it failed.
+ * First the server is asked whether the mailbox still has the UIDVALIDITY of
+ * the login: else the UIDs are those of other messages.  Nothing is changed
+ * before pb_commit_go.  Then it is done by UID, set by set (set_removal); only
+ * for expunging on a server without UID EXPUNGE there is another way
+ * (lone_expunge).
  */
 
 enum pb_commit_step {
+	PB_COMMIT_CHECK,	/* STATUS: is it the same mailbox? */
+	PB_COMMIT_HELD,		/* until pb_commit_go */
 	PB_COMMIT_SEEN,		/* \Seen on what was retrieved */
-	PB_COMMIT_REMOVE,	/* STORE, then UID EXPUNGE, of each set */
-	PB_COMMIT_FIND,		/* whose messages are \Deleted? */
-	PB_COMMIT_UNFLAG,	/* theirs, for a moment */
-	PB_COMMIT_FLAG,		/* ours */
-	PB_COMMIT_PROVE,	/* only ours? */
-	PB_COMMIT_EXPUNGE,
-	PB_COMMIT_REFLAG,	/* theirs again */
+	PB_COMMIT_LOCATE,	/* LIST: which folder do they go to? */
+	PB_COMMIT_REMOVE,
 	PB_COMMIT_DONE,
 };
 
-/* UIDs that one step works on, set by set. */
-struct pb_commit_list {
-	uint32_t *uids;		/* own */
-	size_t n;
-	size_t cap;
+/* What is to be done; the texts are borrowed, and must last. */
+struct pb_commit_plan {
+	enum pb_removal removal;	/* not REFUSE */
+	const char *mailbox;
+	const char *folder;	/* as the server writes it; NULL: it says */
+	/* UIDVALIDITY to be checked first; 0: SELECT has just said it. */
+	uint32_t uidvalidity;
 };
 
 struct pb_commit {
+	struct pb_commit_plan plan;
 	enum pb_commit_step step;
-	struct pb_commit_list ours;	/* marked as deleted */
-	struct pb_commit_list seen;
-	struct pb_commit_list theirs;	/* foreign \Deleted; no UID EXPUNGE */
-	struct pb_commit_list found;	/* by the SEARCH under way */
-	size_t sent;		/* UIDs of the step's list that are sent */
+	struct pb_uid_list ours;	/* to be removed */
+	struct pb_uid_list seen;
+	/* Of ours: the folder had them when a connection was lost. */
+	struct pb_uid_list copied;
+	size_t total;		/* of ours, at first */
+	size_t sent;		/* UIDs of SEEN that are sent, or commands */
 	unsigned waiting;	/* commands of the step under way */
-	size_t removed;		/* of ours: the server said OK */
-	unsigned rounds;	/* how often ours were not alone */
-	bool answered;		/* the SEARCH under way had a result */
-	bool refused;		/* a STORE or SEARCH before the EXPUNGE was */
-	bool gave_up;		/* others flag faster than we look */
-	/* of REMOVE, under way */
-	struct pb_commit_set {
-		uint32_t id;		/* of its STORE, or of its EXPUNGE */
-		bool flagged;		/* the STORE is done */
-		const uint32_t *uids;	/* borrowed from `ours` */
-		size_t n;
-	} sets[PB_IMAP_PIPELINE_MAX / 2];
-	unsigned n_sets;
+	bool go;
+	bool lone;		/* REMOVE: which of the two */
+	struct pb_set_removal sets;
+	struct pb_lone_expunge lone_expunge;
+	char folder[PB_IMAP_MAILBOX_MAX + 1];	/* that the server names */
+	bool folder_fits;	/* it is not only better than none */
+	const char *trouble;	/* static text, or NULL */
 };
 
-/* Why a commit could not remove everything, for the log. */
-const char *pb_commit_trouble(const struct pb_commit *c);
+/*
+ * A commit with nothing to do yet.  NULL: no memory.
+ */
+struct pb_commit *pb_commit_new(const struct pb_commit_plan *plan);
+/* Nulls *commit; harmless for NULL. */
+void pb_commit_free(struct pb_commit **commit);
 
 /*
- * Begin; with nothing to do the step is DONE at once.  PB_OK, PB_ENOMEM,
- * PB_EPROTO (the connection has failed).
+ * Add to it before it begins: UIDs, ascending, each once.  PB_OK, PB_ENOMEM.
+ */
+enum pb_status pb_commit_remove(struct pb_commit *c, const uint32_t *uids,
+				size_t n) PB_MUST_CHECK;
+enum pb_status pb_commit_mark_seen(struct pb_commit *c, const uint32_t *uids,
+				   size_t n) PB_MUST_CHECK;
+
+/*
+ * Begin on a connection with the mailbox selected; with nothing to do the step
+ * is DONE soon.  Until pb_commit_go it only asks.  PB_OK, PB_ENOMEM, PB_EPROTO
+ * (the connection has failed).
  */
 enum pb_status pb_commit_begin(struct pb_commit *c,
-			       const struct pb_maildrop *maildrop,
 			       struct pb_imap_client *imap) PB_MUST_CHECK;
-/*
- * The same for what another session was to remove: ascending UIDs, each once,
- * which become the commit's.
- */
-enum pb_status pb_commit_begin_with(struct pb_commit *c, uint32_t *uids,
-				    size_t n,
-				    struct pb_imap_client *imap)
-    PB_MUST_CHECK;
+/* Now change the mailbox.  As above. */
+enum pb_status pb_commit_go(struct pb_commit *c,
+			    struct pb_imap_client *imap) PB_MUST_CHECK;
 /* Feed every event of the connection until the step is DONE.  As above. */
 enum pb_status pb_commit_event(struct pb_commit *c,
 			       struct pb_imap_client *imap,
 			       const struct pb_imap_event *event)
     PB_MUST_CHECK;
-void pb_commit_fini(struct pb_commit *c);
+/*
+ * The connection was lost in it, and this is another one, with the same mailbox
+ * selected: what the server has not confirmed is done again, but for copies
+ * that it has.  As above.
+ */
+enum pb_status pb_commit_resume(struct pb_commit *c,
+				struct pb_imap_client *imap) PB_MUST_CHECK;
 
-/* Marked messages whose removal the server has not confirmed (yet). */
+/* Messages whose removal the server has not confirmed (yet). */
 size_t pb_commit_missing(const struct pb_commit *c);
+
+/* Room for why they are missing: ours, and the server's own words. */
+#define PB_COMMIT_WHY_SIZE 512
+/* For people, may quote the server. */
+void pb_commit_why(const struct pb_commit *c, char why[PB_COMMIT_WHY_SIZE]);
 
 #endif

@@ -12,6 +12,7 @@
 #include "popbridge/imap/framer.h"
 #include "popbridge/imap/gate.h"
 #include "popbridge/imap/grammar.h"
+#include "popbridge/imap/mailbox_name.h"
 #include "popbridge/imap/writer.h"
 
 /*
@@ -75,6 +76,13 @@ enum pb_imap_command_kind {
 	PB_IMAP_COMMAND_EXPUNGE,
 	PB_IMAP_COMMAND_SEARCH,
 	PB_IMAP_COMMAND_UIDS,
+	PB_IMAP_COMMAND_COPY,
+	PB_IMAP_COMMAND_MOVE,
+	PB_IMAP_COMMAND_CREATE,
+	PB_IMAP_COMMAND_LIST,
+	PB_IMAP_COMMAND_MYRIGHTS,
+	PB_IMAP_COMMAND_STATUS,
+	PB_IMAP_COMMAND_NOOP,
 };
 
 enum pb_imap_event_type {
@@ -90,6 +98,8 @@ enum pb_imap_event_type {
 	PB_IMAP_EVENT_BODY_END,	/* it is whole; uid */
 	PB_IMAP_EVENT_BODY_NIL,	/* instead of the three; uid */
 	PB_IMAP_EVENT_FOUND,	/* id, ranges, n_ranges of a SEARCH */
+	PB_IMAP_EVENT_MAILBOX,	/* id, special, data: its name, of a LIST */
+	PB_IMAP_EVENT_STATUS,	/* id, number: UIDVALIDITY, data: the name */
 	PB_IMAP_EVENT_DONE,	/* id, kind, condition; error unless OK */
 };
 
@@ -103,10 +113,16 @@ struct pb_imap_event {
 	struct pb_slice data;	/* valid until the next call */
 	const struct pb_imap_range *ranges; /* as data; see imap/grammar.h */
 	size_t n_ranges;
+	unsigned special;	/* set of pb_imap_special */
 	uint32_t id;
 	enum pb_imap_command_kind kind;
 	enum pb_imap_condition condition;
 	bool expunged;		/* of a BODIES: EXPUNGEISSUED (RFC 5530) */
+	/* of a COPY or MOVE: ranges are the UIDs in this mailbox that COPYUID
+	   (RFC 4315) has; of a MOVE that was refused, too */
+	bool has_copied;
+	bool try_create;	/* of a NO: [TRYCREATE], so CREATE may help */
+	bool already_exists;	/* of a CREATE's NO: it is there already */
 	struct pb_error error;	/* last: its text is most of an event */
 };
 
@@ -143,6 +159,15 @@ struct pb_imap_client {
 	/* What it said last of the mailbox; 0: it does not say. */
 	uint32_t uidnext;
 	uint32_t exists;
+	/* What flags it keeps, by PERMANENTFLAGS; a server need not say. */
+	bool has_permanentflags;
+	bool keeps_deleted;		/* \Deleted */
+	bool keeps_keywords;		/* any, or $POP3Deleted */
+	/* After a MYRIGHTS. */
+	bool has_rights;
+	bool may_flag_deleted;
+	bool may_expunge;
+	struct pb_imap_uid_set copied;	/* of a COPY or MOVE */
 	unsigned refused;		/* responses that did not parse */
 	unsigned dropped;		/* responses that the gate stopped */
 	enum pb_imap_auth auth;		/* as asked for */
@@ -248,6 +273,9 @@ enum pb_status pb_imap_client_uid_expunge(struct pb_imap_client *c,
 					  uint32_t *id) PB_MUST_CHECK;
 enum pb_status pb_imap_client_expunge(struct pb_imap_client *c,
 				      uint32_t *id) PB_MUST_CHECK;
+/* What has happened to the mailbox meanwhile? */
+enum pb_status pb_imap_client_noop(struct pb_imap_client *c,
+				   uint32_t *id) PB_MUST_CHECK;
 /*
  * Each ends in one PB_IMAP_EVENT_FOUND, perhaps of nothing, and DONE.  A DONE
  * without FOUND is no answer: what the server said was not understood.
@@ -256,6 +284,55 @@ enum pb_status pb_imap_client_search_all(struct pb_imap_client *c,
 					 uint32_t *id) PB_MUST_CHECK;
 enum pb_status pb_imap_client_search_deleted(struct pb_imap_client *c,
 					     uint32_t *id) PB_MUST_CHECK;
+/* What has the keyword $POP3Deleted. */
+enum pb_status pb_imap_client_search_pop3_deleted(struct pb_imap_client *c,
+						  uint32_t *id) PB_MUST_CHECK;
+
+/*
+ * Commands with the name of a mailbox, as the server writes it, or from
+ * pb_imap_mailbox_encode.  Besides the results above:
+ *
+ * PB_EINVAL  the name is empty, too long, or cannot be sent: CR, LF or NUL in
+ *            it, or octets over 127 to a server without non-synchronising
+ *            literals (RFC 7888).  Nothing was sent, the client is as before.
+ */
+
+/*
+ * COPY, and MOVE (RFC 6851), which only a server with pb_imap_client_has_move
+ * knows; no more UIDs than pb_imap_set_take allows.  An OK does not say that all
+ * messages were there: that has_copied does, if the server has UIDPLUS.
+ * While several MOVEs are under way, a DONE may have UIDs of the others.
+ */
+enum pb_status pb_imap_client_uid_copy(struct pb_imap_client *c,
+				       const uint32_t *uids, size_t n,
+				       struct pb_slice mailbox,
+				       uint32_t *id) PB_MUST_CHECK;
+enum pb_status pb_imap_client_uid_move(struct pb_imap_client *c,
+				       const uint32_t *uids, size_t n,
+				       struct pb_slice mailbox,
+				       uint32_t *id) PB_MUST_CHECK;
+enum pb_status pb_imap_client_create(struct pb_imap_client *c,
+				     struct pb_slice mailbox,
+				     uint32_t *id) PB_MUST_CHECK;
+/* What we may do with it (RFC 4314); only with pb_imap_client_has_acl. */
+enum pb_status pb_imap_client_myrights(struct pb_imap_client *c,
+				       const char *mailbox,
+				       uint32_t *id) PB_MUST_CHECK;
+/*
+ * The UIDVALIDITY that the mailbox has now, which may be the selected one: one
+ * PB_IMAP_EVENT_STATUS, and DONE.  A DONE without it is no answer.
+ */
+enum pb_status pb_imap_client_status_uidvalidity(struct pb_imap_client *c,
+						 const char *mailbox,
+						 uint32_t *id) PB_MUST_CHECK;
+/*
+ * The mailboxes for special uses (RFC 6154), by their attributes: a
+ * PB_IMAP_EVENT_MAILBOX for each that has one of pb_imap_special and can be
+ * selected, then DONE.  A server without SPECIAL-USE is asked for all its
+ * mailboxes, because many mark them nevertheless.
+ */
+enum pb_status pb_imap_client_list_special(struct pb_imap_client *c,
+					   uint32_t *id) PB_MUST_CHECK;
 
 /*
  * Whether nothing is under way, nothing waits to be sent, and the server's last
@@ -276,6 +353,10 @@ void pb_imap_client_logout(struct pb_imap_client *c);
 
 /* It can UID EXPUNGE (RFC 4315, or IMAP4rev2). */
 bool pb_imap_client_has_uid_expunge(const struct pb_imap_client *c);
+/* It can MOVE (RFC 6851, or IMAP4rev2). */
+bool pb_imap_client_has_move(const struct pb_imap_client *c);
+/* It can MYRIGHTS (RFC 4314). */
+bool pb_imap_client_has_acl(const struct pb_imap_client *c);
 
 const char *pb_imap_state_name(enum pb_imap_state state);
 

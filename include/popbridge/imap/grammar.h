@@ -7,14 +7,16 @@
 
 #include "popbridge/base/slice.h"
 #include "popbridge/base/status.h"
+#include "popbridge/imap/mailbox_data.h"
 #include "popbridge/imap/uid_set.h"
 
 /*
  * Untagged IMAP data (RFC 3501, section 7.2 to 7.4) as values of ours.
  *
- * The grammar is libetpan's (but for sets of UIDs, imap/uid_set.h), used
- * without its I/O: it is shown one complete response that the gate
- * (imap/gate.h) has admitted.  Nothing of libetpan's appears outside of imap/.
+ * The grammar is libetpan's (but for sets of UIDs, imap/uid_set.h, and
+ * mailboxes by name, imap/mailbox_data.h), used without its I/O: it is shown
+ * one complete response that the gate (imap/gate.h) has admitted.  Nothing of
+ * libetpan's appears outside of imap/.
  *
  * One grammar serves all connections of one loop; it is scratch, so it is not
  * shared between threads.
@@ -36,6 +38,10 @@ enum pb_imap_capability {
 	PB_IMAP_CAP_AUTH_XOAUTH2 = 1 << 11,
 	PB_IMAP_CAP_AUTH_OAUTHBEARER = 1 << 12,
 	PB_IMAP_CAP_ESEARCH = 1 << 13,
+	PB_IMAP_CAP_MOVE = 1 << 14,
+	PB_IMAP_CAP_ACL = 1 << 15,
+	PB_IMAP_CAP_SPECIAL_USE = 1 << 16,
+	PB_IMAP_CAP_LIST_EXTENDED = 1 << 17,
 };
 
 enum pb_imap_data_type {
@@ -44,6 +50,7 @@ enum pb_imap_data_type {
 	PB_IMAP_DATA_EXPUNGE,
 	PB_IMAP_DATA_FETCH,
 	PB_IMAP_DATA_SEARCH,	/* ESEARCH, too */
+	PB_IMAP_DATA_MAILBOX,	/* LIST, STATUS, MYRIGHTS */
 	PB_IMAP_DATA_OTHER,	/* well formed, and of no interest */
 };
 
@@ -68,6 +75,7 @@ struct pb_imap_data {
 	const struct pb_imap_range *ranges;
 	size_t n_ranges;
 	struct pb_slice tag;	/* ESEARCH: in the response; else empty */
+	const struct pb_imap_mailbox_data *mailbox; /* MAILBOX */
 };
 
 struct pb_imap_grammar;

@@ -45,12 +45,14 @@ struct pb_imap_uid_set {
 };
 
 /*
- * Read the set into *set, which is empty.  PB_OK, PB_EPROTO (it is none),
- * PB_ENOMEM; *set is to be cleared in any case.
+ * Add the set to *set, which is empty or was read before.  PB_OK, PB_EPROTO (it
+ * is none), PB_ENOMEM; *set is to be cleared in any case.
  */
 enum pb_status pb_imap_uid_set_read(struct pb_imap_uid_set *set,
 				    struct pb_slice text,
 				    char separator) PB_MUST_CHECK;
+/* Is it a set with commas, not empty?  *n: the UIDs that it names, all told. */
+bool pb_imap_uid_set_count(struct pb_slice text, uint64_t *n);
 void pb_imap_uid_set_clear(struct pb_imap_uid_set *set);
 
 #endif

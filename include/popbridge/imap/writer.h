@@ -133,7 +133,14 @@ enum pb_status pb_imap_write_fetch_bodies(struct pb_imap_writer *w,
  */
 size_t pb_imap_set_take(const uint32_t *uids, size_t n);
 
-enum pb_imap_flag { PB_IMAP_FLAG_DELETED, PB_IMAP_FLAG_SEEN };
+/* Dovecot's name for what POP3 has deleted and IMAP has not. */
+#define PB_IMAP_POP3_DELETED "$POP3Deleted"
+
+enum pb_imap_flag {
+	PB_IMAP_FLAG_DELETED,
+	PB_IMAP_FLAG_SEEN,
+	PB_IMAP_FLAG_POP3_DELETED,
+};
 
 /* UID STORE set +FLAGS.SILENT (flag), or - when `add` is false. */
 enum pb_status pb_imap_write_store(struct pb_imap_writer *w,
@@ -145,12 +152,47 @@ enum pb_status pb_imap_write_uid_expunge(struct pb_imap_writer *w,
 					 const char *tag, const uint32_t *uids,
 					 size_t n) PB_MUST_CHECK;
 
-enum pb_imap_search { PB_IMAP_SEARCH_ALL, PB_IMAP_SEARCH_DELETED };
+enum pb_imap_search {
+	PB_IMAP_SEARCH_ALL,
+	PB_IMAP_SEARCH_DELETED,
+	PB_IMAP_SEARCH_POP3_DELETED,	/* KEYWORD */
+};
 
 /* UID SEARCH what, or UID SEARCH RETURN (ALL) what (RFC 4731). */
-enum pb_status pb_imap_write_search(struct pb_imap_writer *w,
-				    struct pb_buffer *out, const char *tag,
+enum pb_status pb_imap_write_search(struct pb_buffer *out, const char *tag,
 				    enum pb_imap_search what,
 				    bool extended) PB_MUST_CHECK;
+
+/*
+ * Commands with the name of a mailbox.  It goes as a quoted string, or, with
+ * octets over 127, as a non-synchronising literal (RFC 7888).
+ */
+
+/* Not empty or too long, and nothing in it that no form of string may have. */
+bool pb_imap_mailbox_can_be_sent(struct pb_slice mailbox);
+/* Does it need a literal? */
+bool pb_imap_mailbox_is_literal(struct pb_slice mailbox);
+
+enum pb_imap_transfer { PB_IMAP_COPY, PB_IMAP_MOVE };
+
+/* UID COPY set mailbox, UID MOVE set mailbox (RFC 6851) */
+enum pb_status pb_imap_write_transfer(struct pb_buffer *out, const char *tag,
+				      enum pb_imap_transfer what,
+				      const uint32_t *uids, size_t n,
+				      struct pb_slice mailbox) PB_MUST_CHECK;
+
+enum pb_imap_question {
+	PB_IMAP_CREATE,
+	PB_IMAP_MYRIGHTS,	/* RFC 4314 */
+	PB_IMAP_STATUS_UIDVALIDITY, /* STATUS mailbox (UIDVALIDITY) */
+};
+
+enum pb_status pb_imap_write_question(struct pb_buffer *out, const char *tag,
+				      enum pb_imap_question what,
+				      struct pb_slice mailbox) PB_MUST_CHECK;
+
+/* LIST "" "*", or LIST (SPECIAL-USE) "" "*" (RFC 6154) */
+enum pb_status pb_imap_write_list(struct pb_buffer *out, const char *tag,
+				  bool special) PB_MUST_CHECK;
 
 #endif

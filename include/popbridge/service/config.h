@@ -7,6 +7,7 @@
 
 #include "popbridge/base/log.h"
 #include "popbridge/base/status.h"
+#include "popbridge/bridge/removal.h"
 #include "popbridge/service/locks.h"
 #include "popbridge/service/preset.h"
 #include "popbridge/service/tls_profile.h"
@@ -110,6 +111,8 @@ struct pb_route_config {
 	const char *add_domain;
 	enum pb_lock_mode lock;
 	enum pb_mark_seen mark_seen;
+	enum pb_removal removal;
+	const char *delete_folder;	/* NULL: the server names it */
 	unsigned max_connections_per_user;	/* 0: no limit */
 	unsigned max_upstream_connections;	/* of one user; 0: no limit */
 	unsigned upstream_keep;			/* seconds; 0: not at all */

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "popbridge/base/slice.h"
+#include "popbridge/bridge/removal.h"
 
 /*
  * What is known of mail providers and IMAP servers, one row each: it fills what
@@ -30,6 +31,7 @@ struct pb_preset {
 	unsigned max_upstream_connections;
 	/* they are few: of one user no more than one waits for a session */
 	bool keeps_one;
+	enum pb_removal removal;	/* EXPUNGE: as without a preset */
 	bool login_lacks_domain;	/* "user", not "user@example.com" */
 	const char *note;	/* a sentence for an administrator; NULL: none */
 };

@@ -514,7 +514,7 @@ a_session_is_summed_up(void **state)
 	client(&e, "RETR 3\r\n");
 	upstream(&e, "A6 OK\r\n");
 	client(&e, "DELE 1\r\nDELE 2\r\nQUIT\r\n");
-	upstream(&e, "A7 OK\r\nA8 OK\r\n");
+	upstream(&e, "A7 OK\r\nA8 OK\r\nA9 OK\r\n");
 	assert_true(e.ended);
 	assert_int_equal(e.bridge.stats.retr, 1);
 	assert_int_equal(e.bridge.stats.top, 1);
@@ -555,7 +555,8 @@ a_stopped_commit_goes_on(void **state)
 	pb_buffer_clear(&e.to_client);
 	pb_bridge_stop(&e.bridge, "killed", e.now);
 	assert_int_equal(e.bridge.state, PB_BRIDGE_COMMITTING);
-	upstream(&e, "A4 OK\r\nA5 OK\r\n");
+	upstream(&e, "* STATUS INBOX (UIDVALIDITY 17)\r\nA4 OK\r\nA5 OK\r\n"
+	    "A6 OK\r\n");
 	client_hears(&e, "+OK goodbye, 1 messages removed\r\n");
 	assert_true(e.ended);
 	pbt_edge_fini(&e);
@@ -591,9 +592,12 @@ words_of_the_server_never_reach_the_client(void **state)
 static void
 whole_session(struct pbt_edge *e, bool uidplus)
 {
+	/* STATUS, \Seen, and then two for each message or look. */
 	static const char *const answers[] = { "A4 OK\r\n", "A5 OK\r\n",
-		"* SEARCH 10\r\nA6 OK\r\n", "A7 OK\r\n",
-		"* SEARCH 10\r\nA8 OK\r\n", "A9 OK\r\n" };
+		"A6 OK\r\n", "A7 OK\r\n",
+		"* SEARCH 10\r\nA8 OK\r\n", "A9 OK\r\n", "A10 OK\r\n",
+		"* SEARCH 10\r\nA11 OK\r\n", "A12 OK\r\n",
+		"A13 OK\r\n", "* SEARCH\r\nA14 OK\r\n" };
 	size_t i;
 
 	client(e, "USER max\r\nPASS geheim\r\n");

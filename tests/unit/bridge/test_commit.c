@@ -20,6 +20,12 @@ struct server {
 	bool flagged[UIDS_MAX + 1];
 	bool foreign[UIDS_MAX + 1];	/* flagged by somebody else */
 	bool marked[UIDS_MAX + 1];	/* by DELE */
+	bool hidden[UIDS_MAX + 1];	/* $POP3Deleted */
+	unsigned trash[UIDS_MAX + 1];	/* so many copies are there */
+	bool no_trash;		/* it has to be created first */
+	unsigned silent;	/* one in so many COPYs names no copy */
+	bool other;		/* the mailbox has become another one */
+	bool idle;		/* it said OK to EXPUNGE, and did nothing */
 	uint32_t max;
 	struct pbt_random random;
 	unsigned refuse;	/* one in so many commands; 0 for none */
@@ -79,6 +85,25 @@ unflag(struct server *s, uint32_t uid)
 }
 
 static void
+hide(struct server *s, uint32_t uid)
+{
+	s->hidden[uid] = s->there[uid];
+}
+
+static void
+copy(struct server *s, uint32_t uid)
+{
+	s->trash[uid] += s->there[uid];
+}
+
+static void
+move(struct server *s, uint32_t uid)
+{
+	copy(s, uid);
+	s->there[uid] = s->flagged[uid] = false;
+}
+
+static void
 expunge(struct server *s, uint32_t uid)
 {
 	if (s->flagged[uid])
@@ -119,8 +144,31 @@ store(struct server *s, struct pb_slice rest)
 		for_set(s, set, flag);
 	else if (pb_slice_is(rest, "-FLAGS.SILENT (\\Deleted)"))
 		for_set(s, set, unflag);
+	else if (pb_slice_is(rest, "+FLAGS.SILENT ($POP3Deleted)"))
+		for_set(s, set, hide);
 	else
 		fail_msg("another STORE: %.*s", (int)rest.len, rest.data);
+}
+
+/* MOVE or COPY; false: there is no such folder. */
+static bool
+transfer(struct server *s, struct pb_slice rest, bool moves,
+    struct pb_buffer *code)
+{
+	struct pb_slice set = pb_slice_word(&rest);
+
+	assert_true(pb_slice_is(rest, "Papierkorb") ||
+	    pb_slice_is(rest, "\"Papierkorb\""));
+	if (s->no_trash) {
+		pbt_say(code, "[TRYCREATE] ");
+		return false;
+	}
+	for_set(s, set, moves ? move : copy);
+	/* Their new UIDs are of no interest. */
+	if (!chance(s, s->silent))
+		pbt_say(code, "[COPYUID 5 %.*s %.*s] ", (int)set.len, set.data,
+		    (int)set.len, set.data);
+	return true;
 }
 
 static void
@@ -129,29 +177,44 @@ command(struct server *s, struct pb_slice line, struct pb_buffer *answer)
 	struct pb_slice tag = pb_slice_word(&line);
 	struct pb_slice word = pb_slice_word(&line);
 	bool ok = !chance(s, s->refuse);
+	struct pb_buffer code;
 	uint32_t uid;
 
+	pb_buffer_init(&code, 1 << 16);
 	s->commands++;
 	if (pb_slice_is(word, "UID"))
 		word = pb_slice_word(&line);
-	if (pb_slice_is(word, "LOGOUT"))
+	if (pb_slice_is(word, "LOGOUT")) {
+		pb_buffer_fini(&code);
 		return;
+	}
 	/* Between the last look and EXPUNGE nobody could help it. */
 	if (!pb_slice_is(word, "EXPUNGE") && chance(s, s->races))
 		race(s);
 	if (!ok)
 		s->refused++;
+	else if (pb_slice_is(word, "STATUS"))
+		pbt_say(answer, "* STATUS INBOX (UIDVALIDITY %d)\r\n",
+		    s->other ? 18 : 17);
+	else if (pb_slice_is(word, "LIST"))
+		pbt_say(answer, "* LIST (\\HasNoChildren \\Trash) \"/\" "
+		    "Papierkorb\r\n");
+	else if (pb_slice_is(word, "CREATE"))
+		s->no_trash = false;
+	else if (pb_slice_is(word, "MOVE") || pb_slice_is(word, "COPY"))
+		ok = transfer(s, line, pb_slice_is(word, "MOVE"), &code);
 	else if (pb_slice_is(word, "STORE"))
 		store(s, line);
 	else if (pb_slice_is(word, "SEARCH"))
 		search(s, answer);
 	else if (pb_slice_is(word, "EXPUNGE") && line.len > 0)
 		for_set(s, line, expunge);
-	else if (pb_slice_is(word, "EXPUNGE"))
+	else if (pb_slice_is(word, "EXPUNGE") && !s->idle)
 		for (uid = 1; uid <= s->max; uid++)
 			expunge(s, uid);
-	pbt_say(answer, "%.*s %s\r\n", (int)tag.len, tag.data,
-	    ok ? "OK" : "NO");
+	pbt_say(answer, "%.*s %s %.*s.\r\n", (int)tag.len, tag.data,
+	    ok ? "OK" : "NO", (int)code.len, pb_buffer_slice(&code).data);
+	pb_buffer_fini(&code);
 }
 
 /* Answer until nothing more is asked. */
@@ -237,7 +300,7 @@ run(struct server *s, uint32_t count, bool uidplus, unsigned dele_one_in,
 	else
 		assert_true(starts(&e.to_client, "-ERR [SYS/TEMP] "));
 	assert_true(n_marked - e.bridge.stats.removed >= missing);
-	if (s->refused == 0 && s->mute == 0 && s->races == 0)
+	if (s->refused == 0 && s->mute == 0 && s->races == 0 && !s->idle)
 		assert_true(starts(&e.to_client, "+OK"));
 	pbt_edge_fini(&e);
 }
@@ -356,6 +419,185 @@ without_uid_expunge_races_harm_nobody(void **state)
 	}
 }
 
+static void
+an_expunge_that_does_nothing_is_noticed(void **state)
+{
+	struct pbt_random random;
+	struct server *s;
+
+	(void)state;
+	pbt_random_init(&random);
+	s = server(&random);
+	s->idle = true;
+	/* run() holds what QUIT says against what is there. */
+	run(s, 60, false, 1, 3);
+	pb_free(s);
+}
+
+/* One session with another removal; returns how many stay for the client. */
+static size_t
+run_removal(struct server *s, enum pb_removal removal,
+    const char *capabilities, const char *folder, uint32_t count)
+{
+	struct pbt_edge e;
+	uint32_t uid, i;
+	size_t missing = 0;
+	bool moves = removal == PB_REMOVAL_TRASH;
+
+	s->max = 10 * count + 5;
+	for (uid = 1; uid <= s->max; uid++)
+		s->there[uid] = uid % 5 == 0;
+	pbt_edge_init(&e);
+	e.options.removal = removal;
+	e.options.delete_folder = folder;
+	pbt_edge_start(&e);
+	pbt_login_with(&e, count, capabilities);
+	for (i = 1; i <= count; i++) {
+		if (chance(s, 2))
+			continue;
+		dele(&e, i);
+		s->marked[10 * i] = true;
+	}
+	for (uid = 5; uid <= s->max; uid += 10)
+		s->flagged[uid] = s->foreign[uid] = chance(s, 3);
+	pb_buffer_clear(&e.to_client);
+	pbt_edge_client(&e, pb_slice_str("QUIT\r\n"));
+	serve(s, &e);
+	assert_true(e.ended);
+	for (uid = 5; uid <= s->max; uid += 5) {
+		bool gone = moves ? !s->there[uid] : s->hidden[uid];
+
+		/* Nothing is lost: it is there, or in the folder. */
+		assert_true(s->there[uid] || s->trash[uid] == 1);
+		assert_true(moves || s->there[uid]);
+		assert_true(s->marked[uid] ||
+		    (!s->hidden[uid] && s->trash[uid] == 0));
+		assert_true(!s->foreign[uid] || s->flagged[uid]);
+		missing += s->marked[uid] && !gone;
+	}
+	assert_int_equal(starts(&e.to_client, "+OK"), missing == 0);
+	assert_int_equal(e.bridge.stats.dele - e.bridge.stats.removed, missing);
+	pbt_edge_fini(&e);
+	return missing;
+}
+
+static void
+what_is_deleted_is_moved_to_the_trash(void **state)
+{
+	struct pbt_random random;
+	unsigned i;
+
+	(void)state;
+	pbt_random_init(&random);
+	for (i = 0; i < 100; i++) {
+		struct server *s = server(&random);
+
+		assert_int_equal(run_removal(s, PB_REMOVAL_TRASH, i % 2 == 0
+		    ? " UIDPLUS MOVE" : " UIDPLUS", NULL,
+		    1 + (uint32_t)pbt_random_below(&random, 300)), 0);
+		pb_free(s);
+	}
+}
+
+static void
+a_folder_of_the_administrator_is_made_once(void **state)
+{
+	struct pbt_random random;
+	unsigned i;
+
+	(void)state;
+	pbt_random_init(&random);
+	for (i = 0; i < 100; i++) {
+		struct server *s = server(&random);
+
+		s->no_trash = true;
+		assert_int_equal(run_removal(s, PB_REMOVAL_TRASH, i % 2 == 0
+		    ? " UIDPLUS MOVE" : " UIDPLUS", "Papierkorb",
+		    1 + (uint32_t)pbt_random_below(&random, 390)), 0);
+		pb_free(s);
+	}
+}
+
+static void
+copies_that_are_not_proven_leave_originals(void **state)
+{
+	struct pbt_random random;
+	size_t missing = 0;
+	unsigned i;
+
+	(void)state;
+	pbt_random_init(&random);
+	for (i = 0; i < 100; i++) {
+		struct server *s = server(&random);
+
+		s->silent = 1 + (unsigned)pbt_random_below(&random, 3);
+		missing += run_removal(s, PB_REMOVAL_TRASH, " UIDPLUS", NULL,
+		    1 + (uint32_t)pbt_random_below(&random, 300));
+		pb_free(s);
+	}
+	assert_true(missing > 0);
+}
+
+static void
+refused_moves_and_copies_lose_nothing(void **state)
+{
+	struct pbt_random random;
+	unsigned i;
+	size_t missing = 0;
+
+	(void)state;
+	pbt_random_init(&random);
+	for (i = 0; i < 300; i++) {
+		struct server *s = server(&random);
+
+		s->refuse = 2 + (unsigned)pbt_random_below(&random, 6);
+		missing += run_removal(s, PB_REMOVAL_TRASH, " UIDPLUS MOVE",
+		    i % 2 == 0 ? NULL : "Papierkorb",
+		    1 + (uint32_t)pbt_random_below(&random, 200));
+		pb_free(s);
+	}
+	assert_true(missing > 0);
+}
+
+static void
+what_is_deleted_is_flagged_for_pop3(void **state)
+{
+	struct pbt_random random;
+	unsigned i;
+
+	(void)state;
+	pbt_random_init(&random);
+	for (i = 0; i < 100; i++) {
+		struct server *s = server(&random);
+
+		s->refuse = i < 50 ? 0
+		    : 2 + (unsigned)pbt_random_below(&random, 6);
+		(void)run_removal(s, PB_REMOVAL_FLAG, "", NULL,
+		    1 + (uint32_t)pbt_random_below(&random, 300));
+		pb_free(s);
+	}
+}
+
+static void
+in_another_mailbox_nothing_is_removed(void **state)
+{
+	struct pbt_random random;
+	struct server *s;
+	unsigned i;
+
+	(void)state;
+	pbt_random_init(&random);
+	for (i = 0; i < 3; i++) {
+		s = server(&random);
+		s->other = true;
+		assert_true(run_removal(s, i == 0 ? PB_REMOVAL_TRASH
+		    : PB_REMOVAL_FLAG, " UIDPLUS MOVE", NULL, 100) > 0);
+		/* STATUS and LOGOUT. */
+		assert_int_equal(s->commands, 2);
+		pb_free(s);
+	}
+}
+
 int
 main(void)
 {
@@ -366,6 +608,13 @@ main(void)
 		cmocka_unit_test(without_uid_expunge_others_messages_survive),
 		cmocka_unit_test(without_uid_expunge_refusals_harm_nobody),
 		cmocka_unit_test(without_uid_expunge_races_harm_nobody),
+		cmocka_unit_test(an_expunge_that_does_nothing_is_noticed),
+		cmocka_unit_test(what_is_deleted_is_moved_to_the_trash),
+		cmocka_unit_test(a_folder_of_the_administrator_is_made_once),
+		cmocka_unit_test(copies_that_are_not_proven_leave_originals),
+		cmocka_unit_test(refused_moves_and_copies_lose_nothing),
+		cmocka_unit_test(what_is_deleted_is_flagged_for_pop3),
+		cmocka_unit_test(in_another_mailbox_nothing_is_removed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

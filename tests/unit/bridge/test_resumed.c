@@ -293,7 +293,8 @@ it_is_kept_when_the_commit_is_done(void **state)
 	open_mailbox(&e);
 	client(&e, "DELE 1\r\nQUIT\r\n");
 	assert_false(e.parked);
-	upstream(&e, "A3 OK stored\r\n* 1 EXPUNGE\r\nA4 OK expunged\r\n");
+	upstream(&e, "A3 OK status\r\nA4 OK stored\r\n"
+	    "* 1 EXPUNGE\r\nA5 OK expunged\r\n");
 	assert_true(e.ended);
 	assert_true(e.parked);
 	pbt_edge_fini(&e);

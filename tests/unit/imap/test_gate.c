@@ -102,8 +102,6 @@ data_that_is_malformed_or_not_needed_is_dropped(void **state)
 		"*  ",
 		"* XYZZY",
 		"* FLAGS (\\Seen)",
-		"* LIST () \"/\" INBOX",
-		"* STATUS x (MESSAGES 1)",
 		"* ID NIL",
 		"* ENABLED CONDSTORE",
 		"* ESEARCH",

@@ -81,7 +81,7 @@ capabilities_of_usual_servers_are_read(void **state)
 		  "AUTH=PLAIN UIDPLUS MOVE ID CHILDREN IDLE NAMESPACE "
 		  "LITERAL+",
 		    PB_IMAP_CAP_IMAP4REV1 | PB_IMAP_CAP_AUTH_PLAIN |
-		    PB_IMAP_CAP_UIDPLUS | PB_IMAP_CAP_ID |
+		    PB_IMAP_CAP_UIDPLUS | PB_IMAP_CAP_MOVE | PB_IMAP_CAP_ID |
 		    PB_IMAP_CAP_LITERAL_PLUS },
 		/* Cyrus 3 */
 		{ "* CAPABILITY IMAP4rev1 LITERAL- ID ENABLE AUTH=PLAIN "
@@ -92,6 +92,10 @@ capabilities_of_usual_servers_are_read(void **state)
 		  "AUTH=XOAUTH AUTH=OAUTHBEARERS XOAUTH2",
 		    PB_IMAP_CAP_IMAP4REV1 | PB_IMAP_CAP_AUTH_LOGIN |
 		    PB_IMAP_CAP_AUTH_XOAUTH2 },
+		{ "* CAPABILITY IMAP4rev1 ACL RIGHTS=texk LIST-EXTENDED "
+		  "SPECIAL-USE CREATE-SPECIAL-USE", PB_IMAP_CAP_IMAP4REV1 |
+		    PB_IMAP_CAP_ACL | PB_IMAP_CAP_LIST_EXTENDED |
+		    PB_IMAP_CAP_SPECIAL_USE },
 		/* case does not count; a part of a word is no word */
 		{ "* capability imap4REV2 uidplus auth=plain IDX SASL-IRX",
 		    PB_IMAP_CAP_IMAP4REV2 | PB_IMAP_CAP_UIDPLUS |

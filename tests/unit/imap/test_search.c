@@ -39,6 +39,8 @@ tell(struct fixture *f, const struct pb_imap_event *event)
 	case PB_IMAP_EVENT_BODY_DATA:
 	case PB_IMAP_EVENT_BODY_END:
 	case PB_IMAP_EVENT_BODY_NIL:
+	case PB_IMAP_EVENT_MAILBOX:
+	case PB_IMAP_EVENT_STATUS:
 		pbt_say(&f->told, "event %d", event->type);
 		break;
 	}

@@ -134,14 +134,14 @@ expunge_and_search_go_by_uid(void **state)
 
 	MUST_BE(f, pb_imap_write_uid_expunge(f->writer, &f->out, "A1", uids,
 	    3), "A1 UID EXPUNGE 1:2,4\r\n");
-	MUST_BE(f, pb_imap_write_search(f->writer, &f->out, "A1",
+	MUST_BE(f, pb_imap_write_search(&f->out, "A1",
 	    PB_IMAP_SEARCH_DELETED, false), "A1 UID SEARCH DELETED\r\n");
-	MUST_BE(f, pb_imap_write_search(f->writer, &f->out, "A1",
+	MUST_BE(f, pb_imap_write_search(&f->out, "A1",
 	    PB_IMAP_SEARCH_ALL, false), "A1 UID SEARCH ALL\r\n");
-	MUST_BE(f, pb_imap_write_search(f->writer, &f->out, "A1",
+	MUST_BE(f, pb_imap_write_search(&f->out, "A1",
 	    PB_IMAP_SEARCH_DELETED, true),
 	    "A1 UID SEARCH RETURN (ALL) DELETED\r\n");
-	MUST_BE(f, pb_imap_write_search(f->writer, &f->out, "A1",
+	MUST_BE(f, pb_imap_write_search(&f->out, "A1",
 	    PB_IMAP_SEARCH_ALL, true), "A1 UID SEARCH RETURN (ALL) ALL\r\n");
 }
 
@@ -517,9 +517,9 @@ a_command_that_does_not_fit_leaves_nothing(void **state)
 	    PB_IMAP_FLAG_SEEN));
 	MUST_NOT_FIT(pb_imap_write_uid_expunge(f->writer, &out, "A1", uids,
 	    2));
-	MUST_NOT_FIT(pb_imap_write_search(f->writer, &out, "A1",
+	MUST_NOT_FIT(pb_imap_write_search(&out, "A1",
 	    PB_IMAP_SEARCH_ALL, false));
-	MUST_NOT_FIT(pb_imap_write_search(f->writer, &out, "A1",
+	MUST_NOT_FIT(pb_imap_write_search(&out, "A1",
 	    PB_IMAP_SEARCH_ALL, true));
 #undef MUST_NOT_FIT
 	pb_buffer_fini(&out);

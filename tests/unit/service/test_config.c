@@ -120,6 +120,8 @@ a_file_can_set_every_option(void **state)
 	    "strip-domain = yes\n"
 	    "add-domain = \"example.org\"\n"
 	    "mailbox = \"Archive/2024\"\n"
+	    "delete = trash\n"
+	    "delete-folder = \"Papierkorb\"\n"
 	    "revive = no\n"
 	    "listing-memory = 65\n"
 	    "state-directory = \"/state\"\n"
@@ -189,6 +191,8 @@ a_file_can_set_every_option(void **state)
 	assert_true(r->strip_domain);
 	assert_string_equal(r->add_domain, "example.org");
 	assert_string_equal(r->mailbox, "Archive/2024");
+	assert_int_equal(r->removal, PB_REMOVAL_TRASH);
+	assert_string_equal(r->delete_folder, "Papierkorb");
 	assert_false(r->revive);
 	rows = pb_options(&n);
 	for (i = 0; i < n; i++) {

@@ -194,6 +194,18 @@ static const struct judged routes[] = {
 	    "\"imaps://imap.example.com\"\n" },
 	{ "preset = cyrus " UPSTREAM, PB_OK, "" },
 	{ "route a { match = \"*@x\" discover = yes }\n", PB_OK, "" },
+	{ ROUTE "delete = keep }\n", PB_EINVAL,
+	    "F:3: error: route \"a\": delete: keep remembers what each client "
+	    "has deleted, and has no place for it: give state-directory, "
+	    "too\n" },
+	{ ROUTE "delete = keep }\nstate-directory = \"/s\"\n", PB_OK, "" },
+	{ ROUTE "delete = trash delete-folder = Bin }\n", PB_OK, "" },
+	{ ROUTE "delete-folder = Bin }\n", PB_OK,
+	    "F:3: warning: route \"a\": delete-folder: nothing goes there with "
+	    "delete = expunge: that takes trash or archive\n" },
+	{ ROUTE "delete = archive\ndelete-folder = inbox }\n", PB_EINVAL,
+	    "F:4: error: route \"a\": delete-folder: it is the mailbox that is "
+	    "served, so messages would stay in it\n" },
 	{ "route a {\ndiscover = yes }\n", PB_OK,
 	    "F:2: warning: route \"a\": discover: every login names the "
 	    "server to connect to by its domain: name the domains that are "

@@ -158,6 +158,8 @@ a_route_can_set_every_option_of_its_own(void **state)
 	    "add-domain = \"example.org\"\n"
 	    "lock = takeover\n"
 	    "mark-seen = quit\n"
+	    "delete = archive\n"
+	    "delete-folder = \"Old\"\n"
 	    "max-connections-per-user = 0\n"
 	    "max-upstream-connections = 99\n"
 	    "upstream-keep = 0\n"
@@ -184,6 +186,8 @@ a_route_can_set_every_option_of_its_own(void **state)
 	assert_string_equal(r->add_domain, "example.org");
 	assert_int_equal(r->lock, PB_LOCK_TAKEOVER);
 	assert_int_equal(r->mark_seen, PB_MARK_SEEN_QUIT);
+	assert_int_equal(r->removal, PB_REMOVAL_ARCHIVE);
+	assert_string_equal(r->delete_folder, "Old");
 	assert_int_equal(r->max_connections_per_user, 0);
 	assert_int_equal(r->max_upstream_connections, 99);
 	assert_int_equal(r->upstream_keep, 0);
@@ -192,7 +196,7 @@ a_route_can_set_every_option_of_its_own(void **state)
 	for (i = 0; i < n; i++) {
 		if (rows[i].scopes & PB_OPTION_IN_ROUTE)
 			assert_in_range(line_of(pb_config_route_place(
-			    w->config, r, rows[i].name)), 2, 24);
+			    w->config, r, rows[i].name)), 2, 26);
 	}
 }
 
@@ -362,6 +366,7 @@ a_preset_fills_what_the_route_does_not_say(void **state)
 	    "route e { preset = icloud }\n"
 	    "route f { preset = icloud strip-domain = no }\n"
 	    "route g { preset = dovecot }\n"
+	    "route h { preset = gmail delete = expunge }\n"
 	    "upstream-auth = login max-connections-per-user = 0\n"
 	    "preset = gmail\n");
 	r = w->config->route;
@@ -380,8 +385,11 @@ a_preset_fills_what_the_route_does_not_say(void **state)
 	assert_false(r[5].strip_domain);
 	assert_string_equal(r[6].upstream.host, "");
 	/* The last one says it, by what stands outside. */
-	assert_url(&r[7].upstream, "imaps://imap.gmail.com:993");
-	assert_int_equal(r[7].max_connections_per_user, 0);
+	assert_int_equal(r[0].removal, PB_REMOVAL_TRASH);
+	assert_int_equal(r[6].removal, PB_REMOVAL_EXPUNGE);
+	assert_int_equal(r[7].removal, PB_REMOVAL_EXPUNGE);
+	assert_url(&r[8].upstream, "imaps://imap.gmail.com:993");
+	assert_int_equal(r[8].max_connections_per_user, 0);
 	/* A preset's limit is for who sets none, and never raises one. */
 	assert_loads(w, "preset = gmail\n");
 	assert_int_equal(w->config->route[0].max_connections_per_user, 15);

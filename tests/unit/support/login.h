@@ -9,5 +9,8 @@
  * The client's next tag is A4.
  */
 void pbt_login(struct pbt_edge *e, uint32_t count, bool uidplus);
+/* The same with these capabilities, a blank before each. */
+void pbt_login_with(struct pbt_edge *e, uint32_t count,
+		    const char *capabilities);
 
 #endif

@@ -119,6 +119,7 @@ struct client {
 	struct pb_imap_grammar *grammar;
 	struct pb_imap_writer *writer;
 	struct pb_buffer sent;
+	bool names_mailboxes;
 	bool in_body;
 	uint64_t body_size;
 	uint64_t body_got;
@@ -172,6 +173,15 @@ client_token_start(struct pb_buffer *trace)
 	return c;
 }
 
+static void *
+client_mailboxes_start(struct pb_buffer *trace)
+{
+	struct client *c = client_start(trace);
+
+	c->names_mailboxes = true;
+	return c;
+}
+
 /* The commands of the script; a failure shows at the next call. */
 static void
 client_goes_on(struct pb_imap_client *c, enum pb_imap_command_kind done)
@@ -207,17 +217,16 @@ client_goes_on(struct pb_imap_client *c, enum pb_imap_command_kind done)
 	case PB_IMAP_COMMAND_SELECT:
 	case PB_IMAP_COMMAND_UIDS:
 	case PB_IMAP_COMMAND_STORE:
+	case PB_IMAP_COMMAND_COPY:
+	case PB_IMAP_COMMAND_MOVE:
+	case PB_IMAP_COMMAND_CREATE:
+	case PB_IMAP_COMMAND_LIST:
+	case PB_IMAP_COMMAND_MYRIGHTS:
+	case PB_IMAP_COMMAND_STATUS:
+	case PB_IMAP_COMMAND_NOOP:
 		break;
 	}
 	pb_check(st == PB_OK || st == PB_EPROTO);
-}
-
-static void
-say_body_end(struct client *c, struct pb_buffer *trace)
-{
-	if (c->in_body)
-		pbt_say(trace, "\n");
-	c->in_body = false;
 }
 
 static void
@@ -233,6 +242,65 @@ say_ranges(const struct pb_imap_event *e, struct pb_buffer *trace)
 			pbt_say(trace, ":%" PRIu32, range->last);
 	}
 	pbt_say(trace, "\n");
+}
+
+static enum pb_status
+name_mailboxes(struct pb_imap_client *c)
+{
+	static const uint32_t uids[] = { 3, 4, 5, 9 };
+	struct pb_slice trash = pb_slice_str("Trash");
+	enum pb_status st = pb_imap_client_select(c, "INBOX");
+
+	if (st == PB_OK)
+		st = pb_imap_client_myrights(c, "INBOX", NULL);
+	if (st == PB_OK)
+		st = pb_imap_client_list_special(c, NULL);
+	if (st == PB_OK)
+		st = pb_imap_client_search_pop3_deleted(c, NULL);
+	if (st == PB_OK)
+		st = pb_imap_client_create(c, trash, NULL);
+	if (st == PB_OK)
+		st = pb_imap_client_uid_copy(c, uids, 4, trash, NULL);
+	if (st == PB_OK)
+		st = pb_imap_client_uid_move(c, uids, 4, trash, NULL);
+	if (st == PB_OK)
+		st = pb_imap_client_status_uidvalidity(c, "INBOX", NULL);
+	return st;
+}
+
+static void
+say_done(struct client *c, const struct pb_imap_event *e,
+    struct pb_buffer *trace)
+{
+	pbt_say(trace, "done %" PRIu32 " kind %d condition %d", e->id,
+	    e->kind, e->condition);
+	if (e->error.kind != PB_ERROR_NONE)
+		pbt_say(trace, " error %d scope %d", e->error.kind,
+		    e->error.scope);
+	if (e->try_create)
+		pbt_say(trace, " try create");
+	if (e->already_exists)
+		pbt_say(trace, " already exists");
+	if (e->has_copied) {
+		pbt_say(trace, " copied");
+		say_ranges(e, trace);
+	} else {
+		pbt_say(trace, "\n");
+	}
+	if (e->kind == PB_IMAP_COMMAND_MYRIGHTS && c->client.has_rights)
+		pbt_say(trace, "may flag %d expunge %d\n",
+		    c->client.may_flag_deleted, c->client.may_expunge);
+	if (c->names_mailboxes && c->client.has_permanentflags)
+		pbt_say(trace, "keeps deleted %d keywords %d\n",
+		    c->client.keeps_deleted, c->client.keeps_keywords);
+}
+
+static void
+say_body_end(struct client *c, struct pb_buffer *trace)
+{
+	if (c->in_body)
+		pbt_say(trace, "\n");
+	c->in_body = false;
 }
 
 static void
@@ -251,8 +319,11 @@ say_event(struct client *c, const struct pb_imap_event *e,
 		return;
 	case PB_IMAP_EVENT_READY:
 		pbt_say(trace, "ready\n");
-		st = pb_imap_client_select(&c->client, "INBOX");
-		if (st == PB_OK)
+		if (c->names_mailboxes)
+			st = name_mailboxes(&c->client);
+		else
+			st = pb_imap_client_select(&c->client, "INBOX");
+		if (st == PB_OK && !c->names_mailboxes)
 			st = pb_imap_client_sizes(&c->client, 1);
 		pb_check(st == PB_OK);
 		return;
@@ -293,13 +364,18 @@ say_event(struct client *c, const struct pb_imap_event *e,
 		pbt_say(trace, "found");
 		say_ranges(e, trace);
 		return;
-	case PB_IMAP_EVENT_DONE:
-		pbt_say(trace, "done %" PRIu32 " kind %d condition %d", e->id,
-		    e->kind, e->condition);
-		if (e->error.kind != PB_ERROR_NONE)
-			pbt_say(trace, " error %d scope %d", e->error.kind,
-			    e->error.scope);
+	case PB_IMAP_EVENT_MAILBOX:
+		pbt_say(trace, "mailbox for %u is ", e->special);
+		pbt_put_clean(trace, e->data);
 		pbt_say(trace, "\n");
+		return;
+	case PB_IMAP_EVENT_STATUS:
+		pbt_say(trace, "uidvalidity %" PRIu32 " of ", e->number);
+		pbt_put_clean(trace, e->data);
+		pbt_say(trace, "\n");
+		return;
+	case PB_IMAP_EVENT_DONE:
+		say_done(c, e, trace);
 		client_goes_on(&c->client, e->kind);
 		return;
 	}
@@ -361,6 +437,8 @@ const struct pbt_machine pbt_client_starttls = { client_starttls_start,
 	client_feed, client_stop };
 const struct pbt_machine pbt_client_token = { client_token_start, client_feed,
 	client_stop };
+const struct pbt_machine pbt_client_mailboxes = { client_mailboxes_start,
+	client_feed, client_stop };
 
 struct session {
 	struct pb_pop3_session session;

@@ -26,6 +26,12 @@ extern const struct pbt_machine pbt_client;
 extern const struct pbt_machine pbt_client_starttls;
 /* The same, where the password is a bearer token. */
 extern const struct pbt_machine pbt_client_token;
+/*
+ * The same up to READY, with a password; then it selects INBOX and sends, with
+ * the tags from A3 on, MYRIGHTS, LIST, SEARCH, CREATE, COPY, MOVE and STATUS at
+ * once, and nothing more.
+ */
+extern const struct pbt_machine pbt_client_mailboxes;
 
 /*
  * A POP3 session whose requests are written down and all succeed, but those
