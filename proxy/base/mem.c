@@ -5,23 +5,57 @@
 
 #include "popbridge/base/check.h"
 
-static _Thread_local unsigned long fail_in;
+static _Thread_local struct {
+	unsigned long in;	/* so many allocations from now on; 0: none */
+	bool once;
+	bool failed;
+	bool spared;
+} failing;
 
-static int
+static bool
 must_fail(void)
 {
-	if (fail_in == 0)
-		return 0;
-	if (fail_in == 1)
-		return 1;
-	fail_in--;
-	return 0;
+	if (failing.in == 0 || failing.spared)
+		return false;
+	if (failing.in > 1) {
+		failing.in--;
+		return false;
+	}
+	failing.in = failing.once ? 0 : 1;
+	failing.failed = true;
+	return true;
+}
+
+static void
+fail(unsigned long n, bool once)
+{
+	failing.in = n;
+	failing.once = once;
+	failing.failed = false;
 }
 
 void
 pb_mem_fail_from(unsigned long n)
 {
-	fail_in = n;
+	fail(n, false);
+}
+
+void
+pb_mem_fail_at(unsigned long n)
+{
+	fail(n, true);
+}
+
+bool
+pb_mem_has_failed(void)
+{
+	return failing.failed;
+}
+
+void
+pb_mem_spare(bool spared)
+{
+	failing.spared = spared;
 }
 
 void *

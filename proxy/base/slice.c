@@ -27,6 +27,42 @@ pb_slice_starts(struct pb_slice s, const char *prefix)
 }
 
 bool
+pb_slice_take_blanks(struct pb_slice *in)
+{
+	bool any = false;
+
+	while (pb_slice_take(in, ' '))
+		any = true;
+	return any;
+}
+
+struct pb_slice
+pb_slice_take_digits(struct pb_slice *in)
+{
+	struct pb_slice digits = pb_slice(in->data, 0);
+
+	while (in->len > 0 && in->data[0] >= '0' && in->data[0] <= '9') {
+		pb_slice_skip(in, 1);
+		digits.len++;
+	}
+	return digits;
+}
+
+bool
+pb_slice_has_control(struct pb_slice s)
+{
+	size_t i;
+
+	for (i = 0; i < s.len; i++) {
+		unsigned char c = (unsigned char)s.data[i];
+
+		if (c < 0x20 || c == 0x7f)
+			return true;
+	}
+	return false;
+}
+
+bool
 pb_slice_is(struct pb_slice s, const char *word)
 {
 	return s.len == strlen(word) && pb_slice_starts(s, word);

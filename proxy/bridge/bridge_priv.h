@@ -120,11 +120,8 @@ void pb_bridge_keeping_lost(struct pb_bridge *b, const struct pb_error *err);
 
 /* committing.c */
 
-/*
- * QUIT: write down what is to be removed, remove it, answer, and end.
- * `reopened`: SELECT has just said that the mailbox is the same one.
- */
-void pb_bridge_remove(struct pb_bridge *b, bool reopened);
+/* QUIT: write down what is to be removed, remove it, answer, and end. */
+void pb_bridge_remove(struct pb_bridge *b);
 void pb_bridge_promise_made(struct pb_bridge *b, int64_t number,
 			    const struct pb_error *why);
 void pb_bridge_committing_event(struct pb_bridge *b,

@@ -34,6 +34,17 @@ sent(enum pb_status st)
 	(void)st;
 }
 
+/*
+ * The last known message, if there is one: who says that all are there must name
+ * it.  ("n:*" should name the last message whatever n is, but Courier does not.)
+ */
+static uint32_t
+look_from(const struct pb_listing *known)
+{
+	return known->count > 0 ? known->uids[known->count - 1]
+	    : known->uidnext;
+}
+
 void
 pb_census_begin(struct pb_census *c, struct pb_imap_client *imap,
     const char *mailbox)
@@ -42,7 +53,7 @@ pb_census_begin(struct pb_census *c, struct pb_imap_client *imap,
 	if (pb_imap_client_select(imap, mailbox) != PB_OK)
 		return;
 	if (c->known != NULL) {
-		sent(pb_imap_client_uids(imap, c->known->uidnext));
+		sent(pb_imap_client_uids(imap, look_from(c->known)));
 		return;
 	}
 	c->listings++;
@@ -98,6 +109,9 @@ finish(struct pb_census *c, struct pb_imap_client *imap, struct pb_listing *l)
 {
 	l->uidvalidity = imap->uidvalidity;
 	l->uidnext = c->uidnext;
+	/* Who says none does not take back one that was said, either. */
+	if (l->uidnext == 0)
+		l->uidnext = c->known != NULL ? c->known->uidnext : 1;
 	/* What has come since SELECT is listed, too. */
 	if (l->uidnext != 0 && l->count > 0 &&
 	    l->uids[l->count - 1] >= l->uidnext)
@@ -182,6 +196,23 @@ news_selected(const struct pb_census *c)
 	return n;
 }
 
+/*
+ * Are all known messages there, and with new ones as many as there are?  Where
+ * SELECT says no UIDNEXT, what has come since cannot be told from what was
+ * there, so all is counted.
+ */
+static bool
+all_there(const struct pb_census *c)
+{
+	uint32_t known = c->known->count;
+
+	if (known > 0 && !c->witness)
+		return false;
+	return c->uidnext != 0
+	    ? (uint64_t)known + news_selected(c) == c->exists_selected
+	    : (uint64_t)known + c->draft.count == c->exists;
+}
+
 /* Known messages that are left, and new ones, make the listing. */
 static enum pb_census_verdict
 combine(struct pb_census *c, struct pb_imap_client *imap, struct pb_error *err)
@@ -192,7 +223,7 @@ combine(struct pb_census *c, struct pb_imap_client *imap, struct pb_error *err)
 	uint32_t i;
 
 	if (c->n_dead == 0 && c->draft.count == 0 &&
-	    known->uidnext == c->uidnext) {
+	    (c->uidnext == 0 || known->uidnext == c->uidnext)) {
 		c->listing = pb_listing_ref(known);
 		return PB_CENSUS_DONE;
 	}
@@ -313,10 +344,19 @@ news_listed(struct pb_census *c, struct pb_imap_client *imap,
 		    err);
 	if (pb_draft_sort(&c->draft) != PB_OK)
 		return no_memory(err);
-	if (!c->shifted && last_fits(c) && (uint64_t)c->known->count -
-	    c->n_dead + news_selected(c) == c->exists_selected)
+	if (!c->shifted && last_fits(c) && all_there(c))
 		return combine(c, imap, err);
 	return ask_alive(c, imap, err);
+}
+
+/* All below it that are there have been listed. */
+static uint32_t
+listed_until(const struct pb_census *c)
+{
+	if (c->uidnext != 0)
+		return c->uidnext;
+	return c->last_uid < c->known->uidnext ? c->known->uidnext
+	    : c->last_uid;
 }
 
 static void
@@ -332,7 +372,7 @@ take_found(struct pb_census *c, const struct pb_imap_event *event)
 		    mark_news(c, r, false);
 
 		/* Who came after the news is for the next session. */
-		if (n != matched && r->first < c->uidnext)
+		if (n != matched && r->first < listed_until(c))
 			c->unclear = true;
 		if (n > PB_LISTING_MAX || c->n_found > PB_LISTING_MAX)
 			c->unclear = true;
@@ -370,6 +410,9 @@ take_look(struct pb_census *c, const struct pb_imap_event *event)
 	bool found = true;
 
 	note_last(c, event);
+	if (event->uid == look_from(c->known) &&
+	    event->seq == c->known->count)
+		c->witness = true;
 	if (event->uid < c->known->uidnext)
 		(void)pb_listing_find(c->known, event->uid, &found);
 	if (!found)
@@ -428,7 +471,7 @@ compare(struct pb_census *c, struct pb_imap_client *imap, struct pb_error *err)
 {
 	if (imap->uidvalidity != c->known->uidvalidity)
 		return distrust(c, imap, "its UIDVALIDITY is another", err);
-	if (c->uidnext < c->known->uidnext)
+	if (c->uidnext != 0 && c->uidnext < c->known->uidnext)
 		return distrust(c, imap, "its UIDNEXT is lower", err);
 	return PB_CENSUS_GOES_ON;
 }

@@ -225,7 +225,8 @@ begin_removal(struct pb_commit *c, struct pb_imap_client *imap)
 	c->lone = c->plan.removal == PB_REMOVAL_EXPUNGE &&
 	    !pb_imap_client_has_uid_expunge(imap);
 	if (c->lone)
-		return pb_lone_expunge_begin(&c->lone_expunge, &c->ours, imap);
+		return pb_lone_expunge_begin(&c->lone_expunge, &c->ours,
+		    c->plan.mailbox, imap);
 	return remove_sets(c, imap);
 }
 

@@ -135,7 +135,7 @@ pb_bridge_plan(const struct pb_bridge *b, enum pb_removal removal,
 }
 
 static enum pb_status
-make_commit(struct pb_bridge *b, bool reopened)
+make_commit(struct pb_bridge *b)
 {
 	bool removes = b->maildrop.n_deleted > 0 &&
 	    b->options->removal != PB_REMOVAL_KEEP;
@@ -144,7 +144,7 @@ make_commit(struct pb_bridge *b, bool reopened)
 	/* DELE is refused there, so that nothing is to be removed. */
 	pb_bridge_plan(b, b->options->removal == PB_REMOVAL_REFUSE
 	    ? PB_REMOVAL_KEEP : b->options->removal,
-	    removes && !reopened ? b->maildrop.uidvalidity : 0, &plan);
+	    removes ? b->maildrop.uidvalidity : 0, &plan);
 	pb_commit_free(&b->commit);
 	b->commit = pb_commit_new(&plan);
 	return b->commit != NULL ? fill_commit(b) : PB_ENOMEM;
@@ -184,7 +184,7 @@ static const struct pb_error no_memory = { .kind = PB_ERROR_INTERNAL,
 	.scope = PB_SCOPE_MAILDROP, .text = "no memory" };
 
 void
-pb_bridge_remove(struct pb_bridge *b, bool reopened)
+pb_bridge_remove(struct pb_bridge *b)
 {
 	bool promises = b->maildrop.n_deleted > 0 &&
 	    (b->options->journal != PB_BRIDGE_JOURNAL_NONE ||
@@ -192,7 +192,7 @@ pb_bridge_remove(struct pb_bridge *b, bool reopened)
 
 	pb_bridge_enter(b, promises ? PB_BRIDGE_PROMISING
 				    : PB_BRIDGE_COMMITTING);
-	if (make_commit(b, reopened) != PB_OK) {
+	if (make_commit(b) != PB_OK) {
 		pb_bridge_log_error(b, "nothing is removed", &no_memory);
 		pb_bridge_finish_quit(b, b->maildrop.n_deleted);
 		return;

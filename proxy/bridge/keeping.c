@@ -29,7 +29,9 @@ log_promises(const struct pb_bridge *b, enum pb_promise_outcome outcome,
 	size_t i;
 
 	for (i = 0; i < b->promises->n; i++) {
-		if (b->promises->list[i].outcome == outcome)
+		/* Marks that are about nothing any more are no news. */
+		if (b->promises->list[i].outcome == outcome &&
+		    b->promises->list[i].removal != PB_REMOVAL_KEEP)
 			messages += b->promises->list[i].n;
 	}
 	if (messages > 0)

@@ -6,7 +6,7 @@
 #define ROUNDS_MAX 3
 
 /* The commands of a look. */
-enum { LOOK_NOOP, LOOK_SEARCH, LOOK_COMMANDS };
+enum { LOOK_REFRESH, LOOK_SEARCH, LOOK_COMMANDS };
 
 void
 pb_lone_expunge_fini(struct pb_lone_expunge *l)
@@ -77,13 +77,31 @@ send_stores(struct pb_lone_expunge *l, struct pb_imap_client *imap)
 	return PB_OK;
 }
 
+/*
+ * imap4d sees what others have removed and flagged at SELECT only, and when
+ * they have, it removes nothing and says OK.
+ */
+static enum pb_status
+send_refresh(struct pb_lone_expunge *l, struct pb_imap_client *imap)
+{
+	return l->step == PB_LONE_PROVE ? pb_imap_client_noop(imap, NULL)
+	    : pb_imap_client_select(imap, l->mailbox);
+}
+
+static enum pb_status
+send_search(struct pb_lone_expunge *l, struct pb_imap_client *imap)
+{
+	return l->step == PB_LONE_CONFIRM
+	    ? pb_imap_client_search_all(imap, NULL)
+	    : pb_imap_client_search_deleted(imap, NULL);
+}
+
 static enum pb_status
 send_look(struct pb_lone_expunge *l, struct pb_imap_client *imap)
 {
 	while (l->sent < LOOK_COMMANDS && pb_imap_client_room(imap) > 0) {
-		enum pb_status st = l->sent == LOOK_NOOP
-		    ? pb_imap_client_noop(imap, NULL)
-		    : pb_imap_client_search_deleted(imap, NULL);
+		enum pb_status st = l->sent == LOOK_REFRESH
+		    ? send_refresh(l, imap) : send_search(l, imap);
 
 		if (st != PB_OK)
 			return st;
@@ -171,7 +189,7 @@ confirm(struct pb_lone_expunge *l)
 {
 	size_t i;
 
-	l->confirmed = l->answered;
+	l->confirmed = l->answered && !l->another;
 	for (i = 0; i < l->found.n; i++) {
 		if (pb_uid_list_has(l->ours, l->found.uids[i]))
 			l->confirmed = false;
@@ -244,12 +262,14 @@ go_on(struct pb_lone_expunge *l, struct pb_imap_client *imap)
 
 enum pb_status
 pb_lone_expunge_begin(struct pb_lone_expunge *l,
-    const struct pb_uid_list *ours, struct pb_imap_client *imap)
+    const struct pb_uid_list *ours, const char *mailbox,
+    struct pb_imap_client *imap)
 {
 	struct pb_uid_list theirs = l->theirs;
 
 	pb_uid_list_fini(&l->found);
 	*l = (struct pb_lone_expunge){ .step = PB_LONE_FIND, .ours = ours,
+		.mailbox = mailbox, .uidvalidity = imap->uidvalidity,
 		.theirs = theirs };
 	return go_on(l, imap);
 }
@@ -260,15 +280,20 @@ pb_lone_expunge_begin(struct pb_lone_expunge *l,
  * is no answer either.
  */
 static void
-note_step(struct pb_lone_expunge *l, const struct pb_imap_event *event)
+note_step(struct pb_lone_expunge *l, const struct pb_imap_client *imap,
+    const struct pb_imap_event *event)
 {
 	bool ok = event->condition == PB_IMAP_OK;
 
+	if (event->kind == PB_IMAP_COMMAND_SELECT)
+		l->another = !ok || !imap->has_uidvalidity ||
+		    imap->uidvalidity != l->uidvalidity;
 	switch (l->step) {
 	case PB_LONE_FIND:
 	case PB_LONE_PROVE:
 		if (event->kind == PB_IMAP_COMMAND_SEARCH)
-			l->refused = l->refused || !ok || !l->answered;
+			l->refused = l->refused || !ok || !l->answered ||
+			    l->another;
 		break;
 	case PB_LONE_UNFLAG:
 	case PB_LONE_FLAG:
@@ -313,7 +338,7 @@ pb_lone_expunge_event(struct pb_lone_expunge *l, struct pb_imap_client *imap,
 	if (event->kind != PB_IMAP_COMMAND_BODIES) {
 		pb_check(l->waiting > 0);
 		l->waiting--;
-		note_step(l, event);
+		note_step(l, imap, event);
 	}
 	return go_on(l, imap);
 }

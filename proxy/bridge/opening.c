@@ -173,7 +173,10 @@ hidden_event(struct pb_bridge *b, const struct pb_imap_event *event)
 	else if (st == PB_EINVAL)
 		pb_bridge_login_failed_for(b, PB_ERROR_TEMPORARY, "the server "
 		    "does not say which messages are hidden (delete = flag)");
-	else if (st == PB_OK)
+	/* A server without keywords may name any message, or all of them. */
+	else if (st == PB_OK && !b->imap->keeps_keywords)
+		pb_hidden_fini(&b->hidden);
+	if (st == PB_OK)
 		b->questions--;
 }
 

@@ -101,6 +101,7 @@ divide(const uint8_t *marks, struct pb_listing *listing,
 	if (rest == NULL || look->uids == NULL) {
 		pb_listing_unref(&rest);
 		pb_free(look->uids);
+		look->uids = NULL;
 		return PB_ENOMEM;
 	}
 	for (i = 0; i < listing->count; i++) {

@@ -83,9 +83,8 @@ pb_removal_obstacle(enum pb_removal removal,
 	case PB_REMOVAL_ARCHIVE:
 		return obstacle_to_move(imap);
 	case PB_REMOVAL_FLAG:
-		return imap->has_permanentflags && !imap->keeps_keywords
-		    ? "the mailbox does not keep keywords (PERMANENTFLAGS)"
-		    : NULL;
+		return imap->keeps_keywords ? NULL
+		    : "the mailbox does not keep keywords (PERMANENTFLAGS)";
 	case PB_REMOVAL_KEEP:
 	case PB_REMOVAL_REFUSE:
 		break;

@@ -58,7 +58,6 @@ command_of(const struct pb_bridge *b)
 		break;
 	case PB_BRIDGE_ERRAND_MESSAGE:
 		return b->readahead.is_top ? "TOP" : "RETR";
-	case PB_BRIDGE_ERRAND_QUIT:
 	case PB_BRIDGE_ERRAND_COMMIT:
 		return "QUIT";
 	}
@@ -94,9 +93,6 @@ revived(struct pb_bridge *b)
 	case PB_BRIDGE_ERRAND_MESSAGE:
 		pb_bridge_resume_message(b);
 		return;
-	case PB_BRIDGE_ERRAND_QUIT:
-		pb_bridge_remove(b, true);
-		return;
 	case PB_BRIDGE_ERRAND_COMMIT:
 		pb_bridge_resume_commit(b);
 		return;
@@ -119,9 +115,6 @@ give_up(struct pb_bridge *b, const struct pb_error *err)
 	case PB_BRIDGE_ERRAND_MESSAGE:
 		pb_bridge_lose_message(b);
 		return;
-	case PB_BRIDGE_ERRAND_QUIT:
-		pb_bridge_finish_quit(b, b->maildrop.n_deleted);
-		return;
 	case PB_BRIDGE_ERRAND_COMMIT:
 		pb_bridge_finish_quit(b, pb_commit_missing(b->commit));
 		return;
@@ -143,8 +136,10 @@ pb_bridge_revival_failed(struct pb_bridge *b, const struct pb_error *err)
 		pb_imap_client_logout(b->imap);
 	pb_bridge_drop_upstream(b);
 	/* It would be refused again, and count as one more attempt. */
-	if (err->kind == PB_ERROR_AUTH)
+	if (err->kind == PB_ERROR_AUTH) {
+		b->refused = true;
 		forget_credential(b);
+	}
 	give_up(b, err);
 }
 

@@ -244,12 +244,7 @@ do_quit(struct pb_bridge *b)
 	pb_pop3_session_enter(&b->pop3, PB_POP3_UPDATE);
 	pb_readahead_drop(&b->readahead);
 	b->stats.dele = b->maildrop.n_deleted;
-	if (b->imap != NULL || (b->maildrop.n_deleted > 0 &&
-	    b->options->removal == PB_REMOVAL_KEEP))
-		pb_bridge_remove(b, false);
-	else if (b->maildrop.n_deleted == 0 ||
-	    !pb_bridge_revive(b, PB_BRIDGE_ERRAND_QUIT))
-		pb_bridge_finish_quit(b, b->maildrop.n_deleted);
+	pb_bridge_remove(b);
 }
 
 static void

@@ -4,6 +4,9 @@
 
 #define SETS_MAX (PB_IMAP_PIPELINE_MAX / 2)
 
+/* How often others may expunge some of a set while it is moved. */
+#define REFRESHES_MAX 3
+
 void
 pb_set_removal_fini(struct pb_set_removal *r)
 {
@@ -42,6 +45,8 @@ send_set(struct pb_set_removal *r, struct pb_imap_client *imap,
 	case PB_SET_STEP_CREATE:
 		set->id = r->create_id;
 		return PB_OK;
+	case PB_SET_STEP_REFRESH:
+		return pb_imap_client_noop(imap, &set->id);
 	case PB_SET_STEP_TRANSFER:
 		return r->way == PB_SET_MOVE
 		    ? pb_imap_client_uid_move(imap, set->uids, set->n,
@@ -132,8 +137,10 @@ trouble_at(const struct pb_set_removal *r, enum pb_set_step step)
 {
 	switch (step) {
 	case PB_SET_STEP_CREATE:
-		return "the folder for deleted messages is not there and "
-		    "cannot be made, so they stay where they are";
+		return "the server refused to move or copy messages to the "
+		    "folder for deleted ones, and to make it, so they stay "
+		    "where they are";
+	case PB_SET_STEP_REFRESH:
 	case PB_SET_STEP_TRANSFER:
 		return "the server refused to move or copy messages to the "
 		    "folder for deleted ones, so they stay where they are";
@@ -234,8 +241,12 @@ take_step(struct pb_set_removal *r, struct pb_imap_client *imap,
 	bool ok = event->condition == PB_IMAP_OK;
 	enum pb_set_step step = set->step;
 
-	if (step == PB_SET_STEP_TRANSFER && !ok && event->try_create &&
-	    r->may_create && r->create != PB_SET_CREATE_ANSWERED)
+	if (step == PB_SET_STEP_TRANSFER && event->expunged &&
+	    set->refreshed++ < REFRESHES_MAX)
+		return go_to(r, imap, set, PB_SET_STEP_REFRESH);
+	/* Some say [TRYCREATE], others a plain NO. */
+	if (step == PB_SET_STEP_TRANSFER &&
+	    event->condition == PB_IMAP_NO && r->may_create && r->create != PB_SET_CREATE_ANSWERED)
 		return create(r, imap, set);
 	if (!ok && !(step == PB_SET_STEP_CREATE && event->already_exists)) {
 		fail_set(r, set, event, trouble_at(r, step));
@@ -243,6 +254,7 @@ take_step(struct pb_set_removal *r, struct pb_imap_client *imap,
 	}
 	switch (step) {
 	case PB_SET_STEP_CREATE:
+	case PB_SET_STEP_REFRESH:
 		return go_to(r, imap, set, PB_SET_STEP_TRANSFER);
 	case PB_SET_STEP_TRANSFER:
 		return transferred(r, imap, set, event);

@@ -7,6 +7,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "action.h"
 #include "cmd.h"
 #include "popbridge/base/check.h"
 
@@ -39,13 +40,12 @@ pb_account_actions(size_t *n)
 void
 pb_account_complain(const struct pb_account_request *r, const char *fmt, ...)
 {
+	const struct pb_action action = { "account", r->action->name };
 	va_list ap;
 
-	fprintf(stderr, "popbridge account %s: ", r->action->name);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	pb_action_complain(&action, fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
 }
 
 static int
@@ -190,25 +190,9 @@ int
 pb_cmd_account(int argc, char **argv)
 {
 	struct pb_account_request r;
-	int status = EX_USAGE;
+	enum pb_status st = pb_account_arguments(argc, argv, &r);
+	int status = st == PB_OK ? r.action->run(&r) : pb_action_usage(st);
 
-	switch (pb_account_arguments(argc, argv, &r)) {
-	case PB_OK:
-		status = r.action->run(&r);
-		break;
-	case PB_EOF:
-		status = EX_OK;
-		break;
-	case PB_EIO:
-		status = EX_CONFIG;
-		break;
-	case PB_AGAIN:
-	case PB_EPROTO:
-	case PB_ETOOBIG:
-	case PB_ENOMEM:
-	case PB_EINVAL:
-		break;
-	}
 	pb_config_unref(&r.config);
 	return status;
 }

@@ -5,11 +5,11 @@
 #include <unistd.h>
 
 #include "account.h"
+#include "action.h"
 #include "cmd.h"
 #include "popbridge/base/check.h"
 #include "popbridge/service/option.h"
 
-#define CONFIG_FILE "/etc/popbridge/popbridge.conf"
 #define DEFAULT_FILE "/var/lib/popbridge/accounts.db"
 #define DEFAULT_KEY_FILE "/etc/popbridge/accounts.key"
 
@@ -46,7 +46,7 @@ static const struct row {
 } rows[] = {
 	[OPTION_CONFIG] = { "config", "FILE", NULL,
 	    "the configuration, which says where the accounts and their keys "
-	    "are; -c is the same (default: " CONFIG_FILE ", if it can be "
+	    "are; -c is the same (default: " PB_CMD_CONFIG_FILE ", if it can be "
 	    "read)" },
 	[OPTION_FILE] = { "accounts", "FILE", NULL,
 	    "the file of accounts (default: what the configuration says, or "
@@ -136,37 +136,35 @@ print_help(void)
 	       "serves.\nThe manual is popbridge-account(8).\n");
 }
 
-static const struct pb_account_action *
-find_action(const char *word)
+/* PB_EOF: help was asked for and given. */
+static enum pb_status
+choose_action(struct pb_account_request *r, int argc, char **argv)
 {
 	const struct pb_account_action *actions;
 	const char *names[16];
-	const char *near;
+	enum pb_status st;
+	size_t at = 0;
 	size_t n;
 	size_t i;
 
 	actions = pb_account_actions(&n);
 	pb_check(n <= sizeof(names) / sizeof(names[0]));
-	for (i = 0; i < n; i++) {
-		if (strcmp(actions[i].name, word) == 0)
-			return &actions[i];
+	for (i = 0; i < n; i++)
 		names[i] = actions[i].name;
-	}
-	near = pb_option_nearest(word, names, n);
-	fprintf(stderr, "popbridge account: there is no action \"%s\"", word);
-	if (near != NULL)
-		fprintf(stderr, ", did you mean \"%s\"?\n", near);
-	else
-		fprintf(stderr, ", see popbridge account --help\n");
-	return NULL;
+	st = pb_action_choose("account", names, n, argc, argv, &at);
+	if (st == PB_OK)
+		r->action = &actions[at];
+	else if (st == PB_EOF)
+		print_help();
+	return st;
 }
 
 static enum pb_status
 refuse(const struct pb_account_request *r, const char *word, const char *what)
 {
-	pb_account_complain(r, "%s: %s, see popbridge account %s --help", word,
-	    what, r->action->name);
-	return PB_EINVAL;
+	const struct pb_action action = { "account", r->action->name };
+
+	return pb_action_refuse(&action, word, what);
 }
 
 /* Whether it is the option of this name, and takes no value. */
@@ -408,8 +406,8 @@ find_files(struct pb_account_request *r)
 	const struct pb_config_sink sink = { pb_print_problem, NULL };
 	struct pb_config_source source = { .file = r->config_file };
 
-	if (source.file == NULL && access(CONFIG_FILE, R_OK) == 0)
-		source.file = CONFIG_FILE;
+	if (source.file == NULL && access(PB_CMD_CONFIG_FILE, R_OK) == 0)
+		source.file = PB_CMD_CONFIG_FILE;
 	if (source.file != NULL && (r->file == NULL || r->key_file == NULL) &&
 	    pb_config_load(&source, &sink, &r->config) != PB_OK)
 		return PB_EIO;
@@ -431,19 +429,9 @@ pb_account_arguments(int argc, char **argv, struct pb_account_request *r)
 
 	*r = (struct pb_account_request){ .account.enabled = true,
 		.password.fd = -1, .upstream.fd = -1 };
-	if (argc < 2) {
-		fprintf(stderr, "popbridge account: no action, see popbridge "
-		    "account --help\n");
-		return PB_EINVAL;
-	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-		print_help();
-		return PB_EOF;
-	}
-	r->action = find_action(argv[1]);
-	if (r->action == NULL)
-		return PB_EINVAL;
-	st = take_options(r, argc - 1, argv + 1);
+	st = choose_action(r, argc, argv);
+	if (st == PB_OK)
+		st = take_options(r, argc - 1, argv + 1);
 	if (st == PB_OK)
 		st = take_name(r, argc - 1, argv + 1);
 	if (st == PB_OK)

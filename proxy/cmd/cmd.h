@@ -9,6 +9,9 @@
  * exits with (sysexits.h).
  */
 
+/* The configuration, where no other one is named. */
+#define PB_CMD_CONFIG_FILE "/etc/popbridge/popbridge.conf"
+
 struct pb_command {
 	const char *name;
 	const char *arguments;

@@ -7,17 +7,19 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "action.h"
 #include "cmd.h"
 #include "popbridge/base/check.h"
 #include "popbridge/base/mem.h"
 #include "popbridge/base/text.h"
 
 static const struct pb_journal_action actions[] = {
-	{ "list", "[OPTION]...", "show what waits to be removed",
+	{ "list", "[OPTION]...", "show what waits to be removed, or is hidden",
 	    pb_journal_cmd_list, false },
 	{ "retry", "[NUMBER]... [OPTION]...", "try it at the next login",
 	    pb_journal_cmd_retry, true },
-	{ "drop", "[NUMBER]... [OPTION]...", "do not remove it",
+	{ "drop", "[NUMBER]... [OPTION]...",
+	    "do not remove it; what is kept is seen again",
 	    pb_journal_cmd_drop, true },
 };
 
@@ -26,6 +28,12 @@ pb_journal_actions(size_t *n)
 {
 	*n = sizeof(actions) / sizeof(actions[0]);
 	return actions;
+}
+
+bool
+pb_journal_is_kept(const struct pb_journal_entry *e)
+{
+	return strcmp(e->removal, pb_removal_name(PB_REMOVAL_KEEP)) == 0;
 }
 
 bool
@@ -64,73 +72,106 @@ status_of(enum pb_status st)
 }
 
 /* What was chosen: none of it may be called for while it is listed. */
+struct chosen {
+	int64_t number;
+	bool kept;
+	char text[512];		/* for people */
+};
+
 struct choice {
 	const struct pb_journal_request *r;
-	int64_t *numbers;	/* own */
-	char (*text)[512];	/* own; what each is, for people */
+	struct chosen *list;	/* own */
 	size_t n;
+	size_t n_kept;
 	bool no_memory;
+};
+
+/* What an action does with each. */
+struct way {
+	enum pb_status (*change)(struct pb_journal *journal, int64_t number,
+				 struct pb_error *err);
+	const char *said;
+	const char *said_of_kept;	/* NULL: nothing is done with those */
 };
 
 static void
 choose(void *ctx, const struct pb_journal_entry *e)
 {
 	struct choice *c = ctx;
-	int64_t *numbers;
-	char (*text)[512];
+	struct chosen *list;
 	char user[200];
 	char mailbox[100];
 
-	if (!pb_journal_is_meant(c->r, e))
+	if (c->no_memory || !pb_journal_is_meant(c->r, e))
 		return;
-	numbers = pb_realloc(c->numbers, (c->n + 1) * sizeof(*numbers));
-	if (numbers != NULL)
-		c->numbers = numbers;
-	text = pb_realloc(c->text, (c->n + 1) * sizeof(*text));
-	if (text != NULL)
-		c->text = text;
-	c->no_memory |= numbers == NULL || text == NULL;
+	list = pb_realloc(c->list, (c->n + 1) * sizeof(*list));
+	c->no_memory = list == NULL;
 	if (c->no_memory)
 		return;
+	c->list = list;
+	list += c->n++;
+	list->number = e->number;
+	list->kept = pb_journal_is_kept(e);
+	c->n_kept += list->kept;
 	pb_text_clean(pb_slice_str(e->user), user, sizeof(user));
 	pb_text_clean(pb_slice_str(e->mailbox), mailbox, sizeof(mailbox));
-	snprintf(text[c->n], sizeof(*text), "%" PRIu32 " message%s of %s, %s",
-	    e->messages, e->messages == 1 ? "" : "s", user, mailbox);
-	numbers[c->n++] = e->number;
+	snprintf(list->text, sizeof(list->text),
+	    "%" PRIu32 " message%s of %s, %s", e->messages,
+	    e->messages == 1 ? "" : "s", user, mailbox);
 }
 
 static int
 change_all(const struct choice *c, struct pb_journal *journal,
-    enum pb_status (*change)(struct pb_journal *, int64_t, struct pb_error *),
-    const char *said)
+    const struct way *way)
 {
 	struct pb_error err = { .text = "" };
 	size_t i;
 
 	for (i = 0; i < c->n; i++) {
-		enum pb_status st = change(journal, c->numbers[i], &err);
+		const struct chosen *one = &c->list[i];
+		enum pb_status st = PB_EOF;
 
-		/* Somebody was faster. */
+		if (!one->kept || way->said_of_kept != NULL)
+			st = way->change(journal, one->number, &err);
+		/* It is not for these, or somebody was faster. */
 		if (st == PB_EOF)
 			continue;
 		if (st != PB_OK) {
 			pb_journal_complain(c->r, "%s", err.text);
 			return status_of(st);
 		}
-		printf("%" PRId64 ": %s: %s\n", c->numbers[i], c->text[i],
-		    said);
+		printf("%" PRId64 ": %s: %s\n", one->number, one->text,
+		    one->kept ? way->said_of_kept : way->said);
 	}
 	return EX_OK;
 }
 
+/* Why nothing is done; or NULL. */
+static const char *
+objection(const struct choice *c, const struct way *way)
+{
+	if (c->n == 0)
+		return "there is no such entry, see popbridge journal list";
+	if (c->n < c->r->n_numbers)
+		return "not all of these are there, so nothing was done; see "
+		    "popbridge journal list";
+	if (way->said_of_kept == NULL && c->n_kept > 0 &&
+	    (c->r->n_numbers > 0 || c->n_kept == c->n))
+		return "there is nothing to try, so nothing was done: "
+		    "messages with the removal \"keep\" stay at the IMAP "
+		    "server, and are only hidden from a POP3 user; popbridge "
+		    "journal drop lets that user see them again";
+	return NULL;
+}
+
 static int
 change(const struct pb_journal_request *r, struct pb_journal *journal,
-    enum pb_status (*how)(struct pb_journal *, int64_t, struct pb_error *),
-    const char *said)
+    const struct way *way)
 {
 	struct choice c = { .r = r };
 	struct pb_error err = { .text = "no memory" };
 	enum pb_status st = pb_journal_list(journal, choose, &c, &err);
+	const char *why = objection(&c, way);
 	int status;
 
 	if (st == PB_OK && c.no_memory)
@@ -138,17 +179,13 @@ change(const struct pb_journal_request *r, struct pb_journal *journal,
 	if (st != PB_OK) {
 		pb_journal_complain(r, "%s", err.text);
 		status = status_of(st);
-	} else if (c.n < r->n_numbers || c.n == 0) {
-		pb_journal_complain(r, "%s", c.n == 0
-		    ? "there is no such entry, see popbridge journal list"
-		    : "not all of these are there, so nothing was done; see "
-		    "popbridge journal list");
+	} else if (why != NULL) {
+		pb_journal_complain(r, "%s", why);
 		status = EX_DATAERR;
 	} else {
-		status = change_all(&c, journal, how, said);
+		status = change_all(&c, journal, way);
 	}
-	pb_free(c.numbers);
-	pb_free(c.text);
+	pb_free(c.list);
 	return status;
 }
 
@@ -156,16 +193,23 @@ int
 pb_journal_cmd_retry(const struct pb_journal_request *r,
     struct pb_journal *journal)
 {
-	return change(r, journal, pb_journal_retry, "tried when the user logs "
-	    "in next, because nobody else has a password for it");
+	static const struct way way = { pb_journal_retry,
+	    "tried when the user logs in next, because nobody else has a "
+	    "password for it", NULL };
+
+	return change(r, journal, &way);
 }
 
 int
 pb_journal_cmd_drop(const struct pb_journal_request *r,
     struct pb_journal *journal)
 {
-	return change(r, journal, pb_journal_drop, "dropped; what is still "
-	    "there stays, and the user sees it again");
+	static const struct way way = { pb_journal_drop,
+	    "dropped; what is still there stays, and the user sees it again",
+	    "dropped; the POP3 user from whom they were hidden sees them "
+	    "again, and fetches them once more" };
+
+	return change(r, journal, &way);
 }
 
 /* A journal that nobody has made is an empty one, and is not made by a look. */
@@ -204,25 +248,14 @@ int
 pb_cmd_journal(int argc, char **argv)
 {
 	struct pb_journal_request r;
-	int status = EX_USAGE;
+	enum pb_status st = pb_journal_arguments(argc, argv, &r);
+	int status;
 
-	switch (pb_journal_arguments(argc, argv, &r)) {
-	case PB_OK:
+	if (st == PB_OK) {
 		pb_logger_start(PB_LOG_WARN, PB_LOG_FORMAT_TEXT);
 		status = run(&r);
-		break;
-	case PB_EOF:
-		status = EX_OK;
-		break;
-	case PB_EIO:
-		status = EX_CONFIG;
-		break;
-	case PB_AGAIN:
-	case PB_EPROTO:
-	case PB_ETOOBIG:
-	case PB_ENOMEM:
-	case PB_EINVAL:
-		break;
+	} else {
+		status = pb_action_usage(st);
 	}
 	pb_config_unref(&r.config);
 	return status;

@@ -56,6 +56,9 @@ enum pb_status pb_journal_arguments(int argc, char **argv,
 bool pb_journal_is_meant(const struct pb_journal_request *r,
 			 const struct pb_journal_entry *e);
 
+/* It stays at the server, and only a POP3 user does not see it. */
+bool pb_journal_is_kept(const struct pb_journal_entry *e);
+
 int pb_journal_cmd_list(const struct pb_journal_request *r,
 			struct pb_journal *journal);
 int pb_journal_cmd_retry(const struct pb_journal_request *r,

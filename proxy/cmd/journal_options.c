@@ -4,12 +4,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "action.h"
 #include "cmd.h"
 #include "journal.h"
 #include "popbridge/base/check.h"
-#include "popbridge/service/option.h"
-
-#define CONFIG_FILE "/etc/popbridge/popbridge.conf"
 
 enum which { HELP = 256, CONFIG, USER, JSON };
 
@@ -24,13 +22,12 @@ static const struct option options[] = {
 void
 pb_journal_complain(const struct pb_journal_request *r, const char *fmt, ...)
 {
+	const struct pb_action action = { "journal", r->action->name };
 	va_list ap;
 
-	fprintf(stderr, "popbridge journal %s: ", r->action->name);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	pb_action_complain(&action, fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
 }
 
 static void
@@ -48,7 +45,9 @@ print_help(void)
 	printf("  popbridge journal ACTION --help         "
 	       "what an action takes\n\n"
 	       "The journal has what sessions are to remove, and nobody has "
-	       "confirmed yet.\nThe manual is popbridge-journal(8).\n");
+	       "confirmed yet,\nand what stays at the server and is hidden "
+	       "from a POP3 user (delete = keep).\n"
+	       "The manual is popbridge-journal(8).\n");
 }
 
 static void
@@ -57,46 +56,44 @@ print_action_help(const struct pb_journal_action *action)
 	printf("usage: popbridge journal %s %s\n\n%s.\n\n"
 	       "  --config FILE\n"
 	       "        the configuration, which says where the journal is; "
-	       "-c is the same\n        (default: " CONFIG_FILE ")\n"
+	       "-c is the same\n        (default: " PB_CMD_CONFIG_FILE ")\n"
 	       "  --user NAME\n"
-	       "        only what this user is to lose: the name at the IMAP "
-	       "server\n", action->name, action->arguments, action->help);
+	       "        only what is in this user's mailbox: the name at the "
+	       "IMAP server\n", action->name, action->arguments, action->help);
 	if (!action->takes_numbers)
 		printf("  --json\n        print JSON\n");
 	printf("\nThe manual is popbridge-journal(8).\n");
 }
 
-static const struct pb_journal_action *
-find_action(const char *word)
+/* PB_EOF: help was asked for and given. */
+static enum pb_status
+choose_action(struct pb_journal_request *r, int argc, char **argv)
 {
 	const struct pb_journal_action *actions;
-	const char *names[8];
-	const char *near;
+	const char *names[16];
+	enum pb_status st;
+	size_t at = 0;
 	size_t n;
 	size_t i;
 
 	actions = pb_journal_actions(&n);
 	pb_check(n <= sizeof(names) / sizeof(names[0]));
-	for (i = 0; i < n; i++) {
-		if (strcmp(actions[i].name, word) == 0)
-			return &actions[i];
+	for (i = 0; i < n; i++)
 		names[i] = actions[i].name;
-	}
-	near = pb_option_nearest(word, names, n);
-	fprintf(stderr, "popbridge journal: there is no action \"%s\"", word);
-	if (near != NULL)
-		fprintf(stderr, ", did you mean \"%s\"?\n", near);
-	else
-		fprintf(stderr, ", see popbridge journal --help\n");
-	return NULL;
+	st = pb_action_choose("journal", names, n, argc, argv, &at);
+	if (st == PB_OK)
+		r->action = &actions[at];
+	else if (st == PB_EOF)
+		print_help();
+	return st;
 }
 
 static enum pb_status
 refuse(const struct pb_journal_request *r, const char *word, const char *what)
 {
-	pb_journal_complain(r, "%s: %s, see popbridge journal %s --help",
-	    word, what, r->action->name);
-	return PB_EINVAL;
+	const struct pb_action action = { "journal", r->action->name };
+
+	return pb_action_refuse(&action, word, what);
 }
 
 static enum pb_status
@@ -157,7 +154,7 @@ load_config(struct pb_journal_request *r)
 	struct pb_config_source source = { .file = r->config_file };
 
 	if (source.file == NULL)
-		source.file = CONFIG_FILE;
+		source.file = PB_CMD_CONFIG_FILE;
 	if (pb_config_load(&source, &sink, &r->config) != PB_OK)
 		return PB_EIO;
 	if (r->config->state_directory != NULL)
@@ -173,19 +170,9 @@ pb_journal_arguments(int argc, char **argv, struct pb_journal_request *r)
 	enum pb_status st;
 
 	*r = (struct pb_journal_request){ .n_numbers = 0 };
-	if (argc < 2) {
-		fprintf(stderr, "popbridge journal: no action, see popbridge "
-		    "journal --help\n");
-		return PB_EINVAL;
-	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-		print_help();
-		return PB_EOF;
-	}
-	r->action = find_action(argv[1]);
-	if (r->action == NULL)
-		return PB_EINVAL;
-	st = take_options(r, argc - 1, argv + 1);
+	st = choose_action(r, argc, argv);
+	if (st == PB_OK)
+		st = take_options(r, argc - 1, argv + 1);
 	if (st == PB_OK)
 		st = take_numbers(r, argc - 1, argv + 1);
 	return st == PB_OK ? load_config(r) : st;

@@ -8,7 +8,7 @@
 #include "popbridge/base/text.h"
 
 /* Where columns end; longer values push the rest to the right. */
-#define ROW "%-6s  %-28s  %-12s  %-8s  %-20s  %-5s  %-32s  %s\n"
+#define ROW "%-6s  %-28s  %-12s  %-8s  %-7s  %-16s  %-20s  %-5s  %-32s  %s\n"
 
 static void
 write_time(int64_t since, char *out, size_t size)
@@ -34,6 +34,8 @@ print_row(void *ctx, const struct pb_journal_entry *e)
 	char user[300];
 	char mailbox[300];
 	char messages[16];
+	char removal[64];
+	char login[1024];
 	char since[32];
 	char tries[24];
 	char upstream[300];
@@ -47,10 +49,12 @@ print_row(void *ctx, const struct pb_journal_entry *e)
 	write_time(e->since, since, sizeof(since));
 	clean(e->user, user, sizeof(user));
 	clean(e->mailbox, mailbox, sizeof(mailbox));
+	clean(e->removal, removal, sizeof(removal));
+	clean(e->login, login, sizeof(login));
 	clean(e->upstream, upstream, sizeof(upstream));
 	clean(e->error, error, sizeof(error));
-	printf(ROW, number, user, mailbox, messages, since, tries, upstream,
-	    error);
+	printf(ROW, number, user, mailbox, messages, removal, login, since,
+	    tries, upstream, error);
 }
 
 /* Names need not be UTF-8, and JSON must be. */
@@ -64,6 +68,13 @@ text_of(const char *text)
 		return value;
 	clean(text, clean_text, sizeof(clean_text));
 	return json_string(clean_text);
+}
+
+/* Only what is kept is kept from somebody. */
+static json_t *
+login_of(const struct pb_journal_entry *e)
+{
+	return e->login[0] != '\0' ? text_of(e->login) : json_null();
 }
 
 struct list {
@@ -81,10 +92,12 @@ collect(void *ctx, const struct pb_journal_entry *e)
 		return;
 	write_time(e->since, since, sizeof(since));
 	json_array_append_new(list->array, json_pack(
-	    "{s:I, s:o, s:o, s:o, s:I, s:s, s:I, s:o, s:o, s:o}",
+	    "{s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:s, s:I, s:o, s:o, s:o}",
 	    "number", (json_int_t)e->number, "user", text_of(e->user),
 	    "mailbox", text_of(e->mailbox), "upstream", text_of(e->upstream),
-	    "messages", (json_int_t)e->messages, "since", since,
+	    "messages", (json_int_t)e->messages,
+	    "removal", text_of(e->removal), "login", login_of(e),
+	    "since", since,
 	    "tries", (json_int_t)e->tries, "error", text_of(e->error),
 	    "session", text_of(e->session), "client", text_of(e->client)));
 }
@@ -130,8 +143,8 @@ pb_journal_cmd_list(const struct pb_journal_request *r,
 
 	if (r->json)
 		return list_json(r, journal);
-	printf(ROW, "NUMBER", "USER", "MAILBOX", "MESSAGES", "SINCE", "TRIES",
-	    "UPSTREAM", "LAST ERROR");
+	printf(ROW, "NUMBER", "USER", "MAILBOX", "MESSAGES", "REMOVAL",
+	    "LOGIN", "SINCE", "TRIES", "UPSTREAM", "LAST ERROR");
 	st = pb_journal_list(journal, print_row, &meant, &err);
 	return st == PB_OK ? EX_OK : failed(r, st, &err);
 }

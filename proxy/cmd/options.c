@@ -9,8 +9,6 @@
 #include "popbridge/base/mem.h"
 #include "popbridge/service/option.h"
 
-#define DEFAULT_FILE "/etc/popbridge/popbridge.conf"
-
 /* Values that getopt_long returns for the rows of the option table. */
 #define FIRST_ROW 256
 #define HELP 1
@@ -97,7 +95,7 @@ print_help(const struct pb_command *command)
 		printf("\n\nThe manual of the file is popbridge.conf(5).\n");
 		return;
 	}
-	printf("; without it " DEFAULT_FILE "\n"
+	printf("; without it " PB_CMD_CONFIG_FILE "\n"
 	       "        is read if it exists\n");
 	print_options();
 }
@@ -212,7 +210,7 @@ pb_arguments(const struct pb_command *command, int argc, char **argv,
 		return st;
 	}
 	if (source->file == NULL && command->takes_options) {
-		source->file = DEFAULT_FILE;
+		source->file = PB_CMD_CONFIG_FILE;
 		source->file_may_be_missing = true;
 	}
 	return PB_OK;

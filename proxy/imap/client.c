@@ -27,6 +27,7 @@ pb_imap_client_fini(struct pb_imap_client *c)
 	pb_buffer_fini(&c->out);
 	pb_buffer_fini(&c->inline_body);
 	pb_imap_uid_set_clear(&c->copied);
+	pb_imap_uid_set_clear(&c->moved);
 	c->state = PB_IMAP_STATE_BROKEN;
 }
 

@@ -6,8 +6,9 @@
 /*
  * What the files of the client share: client.c queues commands and has
  * the ways a client fails, mailbox_commands.c queues those that name a mailbox,
- * response.c understands what the server says, completion.c the ends of
- * commands, login.c goes from the greeting to the login.
+ * response.c understands what the server says, body.c the bodies of messages
+ * among it, completion.c the ends of commands, login.c goes from the greeting to
+ * the login.
  */
 
 /* "A" and up to ten digits. */
@@ -59,13 +60,34 @@ enum pb_status pb_imap_complete(struct pb_imap_client *c,
 				const struct pb_imap_gated *line,
 				struct pb_imap_event *event);
 /*
- * What a COPYUID says goes to c->copied; *any: it was one.  PB_OK, or PB_EPROTO
- * when there is no memory.  What was copied is forgotten when no MOVE is under
- * way any more, of which an event could tell.
+ * What the code says was copied, if it is COPYUID, goes to the set.  PB_OK, or
+ * PB_EPROTO when there is no memory.
  */
 enum pb_status pb_imap_take_copied(struct pb_imap_client *c,
-				   struct pb_slice code, bool *any);
+				   struct pb_imap_uid_set *set,
+				   struct pb_slice code);
+/* The last event has been told, and with it what was copied. */
 void pb_imap_forget_copied(struct pb_imap_client *c);
+
+/*
+ * Bodies (body.c).  One that is streamed begins with what stands before its
+ * literal, and ends with the rest of its FETCH, which must prove whose it is.
+ */
+enum pb_status pb_imap_begin_body(struct pb_imap_client *c,
+				  const struct pb_imap_frame *frame,
+				  struct pb_imap_event *event);
+enum pb_status pb_imap_end_body(struct pb_imap_client *c,
+				const struct pb_imap_data *data,
+				struct pb_imap_event *event);
+/*
+ * As NIL or a quoted string: nothing is streamed, it is all here, and told by
+ * one event after the other.
+ */
+enum pb_status pb_imap_take_inline_body(struct pb_imap_client *c,
+					const struct pb_imap_data *data,
+					struct pb_imap_event *event);
+enum pb_status pb_imap_tell_inline_body(struct pb_imap_client *c,
+					struct pb_imap_event *event);
 
 /*
  * From the greeting to the login (login.c).  Each is called in its state and

@@ -85,9 +85,11 @@ puts_elsewhere(enum pb_imap_command_kind kind)
 void
 pb_imap_forget_copied(struct pb_imap_client *c)
 {
-	if (c->copied.n > 0 &&
-	    pb_imap_find_kind(c, PB_IMAP_COMMAND_MOVE) == NULL)
+	if (c->copied.n > 0)
 		pb_imap_uid_set_clear(&c->copied);
+	if (c->moved.n > 0 &&
+	    pb_imap_find_kind(c, PB_IMAP_COMMAND_MOVE) == NULL)
+		pb_imap_uid_set_clear(&c->moved);
 }
 
 /*
@@ -114,51 +116,45 @@ is_copyuid(struct pb_slice code, struct pb_slice *source)
 
 /* What does not count as copied is not deleted: that is the safe side. */
 enum pb_status
-pb_imap_take_copied(struct pb_imap_client *c, struct pb_slice code, bool *any)
+pb_imap_take_copied(struct pb_imap_client *c, struct pb_imap_uid_set *set,
+    struct pb_slice code)
 {
 	struct pb_slice source;
 
-	*any = false;
-	if (!is_copyuid(code, &source) || c->copied.n > COPIED_MAX)
+	/* A set that can be counted can be read, if there is memory. */
+	if (!is_copyuid(code, &source) || set->n > COPIED_MAX ||
+	    pb_imap_uid_set_read(set, source, ',') == PB_OK)
 		return PB_OK;
-	switch (pb_imap_uid_set_read(&c->copied, source, ',')) {
-	case PB_OK:
-		*any = true;
-		return PB_OK;
-	case PB_ENOMEM:
-		return pb_imap_break_memory(c);
-	case PB_AGAIN:
-	case PB_EOF:
-	case PB_EPROTO:
-	case PB_ETOOBIG:
-	case PB_EINVAL:
-	case PB_EIO:
-		break;
-	}
-	return PB_OK;
+	return pb_imap_break_memory(c);
 }
 
 static enum pb_status
 complete_transfer(struct pb_imap_client *c, const struct pb_imap_gated *line,
     struct pb_imap_event *event)
 {
-	if (line->condition == PB_IMAP_OK) {
-		enum pb_status st = pb_imap_take_copied(c, line->code,
-		    &event->has_copied);
+	struct pb_imap_uid_set *set = event->kind == PB_IMAP_COMMAND_MOVE
+	    ? &c->moved : &c->copied;
+	enum pb_status st = line->condition == PB_IMAP_OK
+	    ? pb_imap_take_copied(c, set, line->code) : PB_OK;
 
-		if (st != PB_OK)
-			return st;
-	}
-	if (event->kind == PB_IMAP_COMMAND_MOVE && c->copied.n > 0)
-		event->has_copied = true;
-	if (event->has_copied) {
-		event->ranges = c->copied.ranges;
-		event->n_ranges = c->copied.n;
-	}
-	return PB_OK;
+	event->has_copied = set->n > 0;
+	event->ranges = set->ranges;
+	event->n_ranges = set->n;
+	return st;
 }
 
-/* The codes of RFC 3501 and 5530, or words that servers without them use. */
+static bool
+has_code(const struct pb_imap_gated *line, const char *name)
+{
+	struct pb_slice code = line->code;
+
+	return pb_slice_is(pb_slice_word(&code), name);
+}
+
+/*
+ * Cyrus has no code for a mailbox that is there already, and Mailutils has that
+ * for one that is not behind other words.
+ */
 static void
 say_refusal(const struct pb_imap_gated *line, struct pb_imap_event *event)
 {
@@ -167,20 +163,21 @@ say_refusal(const struct pb_imap_gated *line, struct pb_imap_event *event)
 	/* A full mailbox is no reason to come less often to another one. */
 	if ((puts_elsewhere(event->kind) ||
 	    event->kind == PB_IMAP_COMMAND_CREATE) &&
-	    (pb_slice_starts(line->code, "OVERQUOTA") ||
-		pb_slice_starts(line->code, "LIMIT")))
+	    (has_code(line, "OVERQUOTA") || has_code(line, "LIMIT")))
 		event->error.throttled = false;
 	if (line->condition != PB_IMAP_NO)
 		return;
-	event->try_create = pb_slice_starts(line->code, "TRYCREATE");
+	event->try_create = has_code(line, "TRYCREATE") ||
+	    pb_imap_says(line->text, "[TRYCREATE]");
 	event->already_exists = event->kind == PB_IMAP_COMMAND_CREATE &&
-	    (pb_slice_starts(line->code, "ALREADYEXISTS") ||
+	    (has_code(line, "ALREADYEXISTS") ||
 		pb_imap_says(line->text, "already exists"));
 }
 
 enum pb_status
-pb_imap_complete(struct pb_imap_client *c, const struct pb_imap_command *command,
-    const struct pb_imap_gated *line, struct pb_imap_event *event)
+pb_imap_complete(struct pb_imap_client *c,
+    const struct pb_imap_command *command, const struct pb_imap_gated *line,
+    struct pb_imap_event *event)
 {
 	event->type = PB_IMAP_EVENT_DONE;
 	event->id = command->id;

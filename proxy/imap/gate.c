@@ -4,12 +4,6 @@
 #include "popbridge/imap/uid_set.h"
 
 static bool
-is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-static bool
 condition_of(struct pb_slice word, enum pb_imap_condition *condition)
 {
 	static const struct {
@@ -58,38 +52,6 @@ number_fits(struct pb_slice word, uint64_t min)
 	return pb_slice_number(word, UINT32_MAX, &n) == PB_OK && n >= min;
 }
 
-/* Take c from the front of *in, if it is there. */
-static bool
-take(struct pb_slice *in, char c)
-{
-	if (in->len == 0 || in->data[0] != c)
-		return false;
-	pb_slice_skip(in, 1);
-	return true;
-}
-
-static bool
-take_blanks(struct pb_slice *in)
-{
-	bool any = false;
-
-	while (take(in, ' '))
-		any = true;
-	return any;
-}
-
-static struct pb_slice
-take_digits(struct pb_slice *in)
-{
-	struct pb_slice digits = pb_slice(in->data, 0);
-
-	while (in->len > 0 && is_digit(in->data[0])) {
-		pb_slice_skip(in, 1);
-		digits.len++;
-	}
-	return digits;
-}
-
 static bool
 take_quoted(struct pb_slice *in)
 {
@@ -99,21 +61,23 @@ take_quoted(struct pb_slice *in)
 		if ((c < 0x20 && c != '\t') || c == 0x7f)
 			return false;
 		pb_slice_skip(in, 1);
-		if (c == '\\' && !take(in, '\\') && !take(in, '"'))
+		if (c == '\\' && !pb_slice_take(in, '\\') &&
+		    !pb_slice_take(in, '"'))
 			return false;
 	}
-	return take(in, '"');
+	return pb_slice_take(in, '"');
 }
 
 /* n} CR LF and n octets, in the form that the framer leaves them. */
 static bool
 take_literal(struct pb_slice *in)
 {
-	struct pb_slice size = take_digits(in);
+	struct pb_slice size = pb_slice_take_digits(in);
 	uint64_t n;
 
-	if (pb_slice_number(size, in->len, &n) != PB_OK || !take(in, '}') ||
-	    !take(in, '\r') || !take(in, '\n') || in->len < n ||
+	if (pb_slice_number(size, in->len, &n) != PB_OK ||
+	    !pb_slice_take(in, '}') || !pb_slice_take(in, '\r') ||
+	    !pb_slice_take(in, '\n') || in->len < n ||
 	    pb_slice_find(pb_slice_sub(*in, 0, n), '\0') != n)
 		return false;
 	pb_slice_skip(in, n);
@@ -124,9 +88,9 @@ take_literal(struct pb_slice *in)
 static bool
 take_string(struct pb_slice *in)
 {
-	if (take(in, '"'))
+	if (pb_slice_take(in, '"'))
 		return take_quoted(in);
-	if (take(in, '{'))
+	if (pb_slice_take(in, '{'))
 		return take_literal(in);
 	if (!pb_slice_starts(*in, "NIL"))
 		return false;
@@ -139,7 +103,7 @@ take_flag(struct pb_slice *in)
 {
 	size_t len = 0;
 
-	(void)take(in, '\\');
+	(void)pb_slice_take(in, '\\');
 	while (in->len > 0) {
 		unsigned char c = (unsigned char)in->data[0];
 
@@ -156,13 +120,13 @@ take_flag(struct pb_slice *in)
 static bool
 take_flags(struct pb_slice *in)
 {
-	if (!take(in, '('))
+	if (!pb_slice_take(in, '('))
 		return false;
-	take_blanks(in);
-	while (!take(in, ')')) {
+	pb_slice_take_blanks(in);
+	while (!pb_slice_take(in, ')')) {
 		if (!take_flag(in))
 			return false;
-		take_blanks(in);
+		pb_slice_take_blanks(in);
 	}
 	return true;
 }
@@ -177,19 +141,19 @@ take_value(struct pb_slice *in, enum value value)
 
 	switch (value) {
 	case UID:
-		return number_fits(take_digits(in), 1);
+		return number_fits(pb_slice_take_digits(in), 1);
 	case SIZE:
-		return number_fits(take_digits(in), 0);
+		return number_fits(pb_slice_take_digits(in), 0);
 	case LARGE_NUMBER:
-		digits = take_digits(in);
+		digits = pb_slice_take_digits(in);
 		return digits.len > 0 && digits.len <= PB_IMAP_DIGITS_MAX;
 	case MODSEQ:
-		return take(in, '(') && take_value(in, LARGE_NUMBER) &&
-		    take(in, ')');
+		return pb_slice_take(in, '(') && take_value(in, LARGE_NUMBER) &&
+		    pb_slice_take(in, ')');
 	case FLAGS:
 		return take_flags(in);
 	case DATE:
-		return take(in, '"') && take_quoted(in);
+		return pb_slice_take(in, '"') && take_quoted(in);
 	case STRING:
 		return take_string(in);
 	}
@@ -205,8 +169,9 @@ is_body(struct pb_slice name)
 	pb_slice_skip(&name, 6);
 	if (name.len == 0)
 		return true;
-	return take(&name, '<') && number_fits(take_digits(&name), 0) &&
-	    take(&name, '>') && name.len == 0;
+	return pb_slice_take(&name, '<') &&
+	    number_fits(pb_slice_take_digits(&name), 0) &&
+	    pb_slice_take(&name, '>') && name.len == 0;
 }
 
 static bool
@@ -244,17 +209,17 @@ is_items(struct pb_slice in)
 {
 	enum value value;
 
-	if (!take(&in, '('))
+	if (!pb_slice_take(&in, '('))
 		return false;
 	do {
-		take_blanks(&in);
+		pb_slice_take_blanks(&in);
 		if (!value_of(pb_slice_word(&in), &value))
 			return false;
-		take_blanks(&in);
+		pb_slice_take_blanks(&in);
 		if (!take_value(&in, value))
 			return false;
-	} while (take_blanks(&in) && in.len > 0 && in.data[0] != ')');
-	return take(&in, ')') && in.len == 0;
+	} while (pb_slice_take_blanks(&in) && in.len > 0 && in.data[0] != ')');
+	return pb_slice_take(&in, ')') && in.len == 0;
 }
 
 /* The words of CAPABILITY: printable, no syntax of their own. */

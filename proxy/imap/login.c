@@ -188,20 +188,6 @@ choose_way(struct pb_imap_client *c)
 	return NULL;
 }
 
-static bool
-has_control(struct pb_slice s)
-{
-	size_t i;
-
-	for (i = 0; i < s.len; i++) {
-		unsigned char octet = (unsigned char)s.data[i];
-
-		if (octet < 0x20 || octet == 0x7f)
-			return true;
-	}
-	return false;
-}
-
 /* What of the credential c->way cannot say; NULL when it can say all. */
 static const char *
 what_cannot_be_said(const struct pb_imap_client *c)
@@ -212,8 +198,8 @@ what_cannot_be_said(const struct pb_imap_client *c)
 		      "IMAP server cannot be told it (no AUTH=PLAIN)"
 		    : "the client gives an authorization identity, and the "
 		      "IMAP server can be told it by AUTH=PLAIN only";
-	if (is_by_token(c) && (has_control(user_of(c)) ||
-	    has_control(pb_secret_reveal(&c->password))))
+	if (is_by_token(c) && (pb_slice_has_control(user_of(c)) ||
+	    pb_slice_has_control(pb_secret_reveal(&c->password))))
 		return "the user name or the OAuth token has a control "
 		    "character, so it cannot be sent to the IMAP server";
 	return NULL;

@@ -15,37 +15,6 @@ struct text {
 	bool is_usable;		/* it fits, and has no control octets */
 };
 
-static bool
-take(struct pb_slice *in, char c)
-{
-	if (in->len == 0 || in->data[0] != c)
-		return false;
-	pb_slice_skip(in, 1);
-	return true;
-}
-
-static bool
-take_blanks(struct pb_slice *in)
-{
-	bool any = false;
-
-	while (take(in, ' '))
-		any = true;
-	return any;
-}
-
-static struct pb_slice
-take_digits(struct pb_slice *in)
-{
-	struct pb_slice digits = pb_slice(in->data, 0);
-
-	while (in->len > 0 && in->data[0] >= '0' && in->data[0] <= '9') {
-		pb_slice_skip(in, 1);
-		digits.len++;
-	}
-	return digits;
-}
-
 static void
 put(struct text *text, char octet)
 {
@@ -61,13 +30,13 @@ static bool
 take_quoted(struct pb_slice *in, struct text *text)
 {
 	while (in->len > 0 && in->data[0] != '"') {
-		if (take(in, '\\') && (in->len == 0 ||
+		if (pb_slice_take(in, '\\') && (in->len == 0 ||
 		    (in->data[0] != '"' && in->data[0] != '\\')))
 			return false;
 		put(text, in->data[0]);
 		pb_slice_skip(in, 1);
 	}
-	return take(in, '"');
+	return pb_slice_take(in, '"');
 }
 
 /* n} CR LF and n octets, in the form that the framer leaves them. */
@@ -76,9 +45,9 @@ take_literal(struct pb_slice *in, struct text *text)
 {
 	uint64_t n;
 
-	if (pb_slice_number(take_digits(in), in->len, &n) != PB_OK ||
-	    !take(in, '}') || !take(in, '\r') || !take(in, '\n') ||
-	    in->len < n)
+	if (pb_slice_number(pb_slice_take_digits(in), in->len, &n) != PB_OK ||
+	    !pb_slice_take(in, '}') || !pb_slice_take(in, '\r') ||
+	    !pb_slice_take(in, '\n') || in->len < n)
 		return false;
 	for (; n > 0; n--) {
 		put(text, in->data[0]);
@@ -108,9 +77,9 @@ static bool
 take_string(struct pb_slice *in, struct text *text)
 {
 	text->is_usable = true;
-	if (take(in, '"'))
+	if (pb_slice_take(in, '"'))
 		return take_quoted(in, text);
-	if (take(in, '{'))
+	if (pb_slice_take(in, '{'))
 		return take_literal(in, text);
 	return take_atom(in, text);
 }
@@ -143,10 +112,10 @@ note_attribute(struct pb_slice word, struct pb_imap_mailbox_data *data)
 static bool
 take_attributes(struct pb_slice *in, struct pb_imap_mailbox_data *data)
 {
-	if (!take(in, '('))
+	if (!pb_slice_take(in, '('))
 		return false;
-	take_blanks(in);
-	while (!take(in, ')')) {
+	pb_slice_take_blanks(in);
+	while (!pb_slice_take(in, ')')) {
 		struct pb_slice word = pb_slice(in->data, 0);
 
 		while (in->len > 0 && in->data[0] != ' ' &&
@@ -161,7 +130,7 @@ take_attributes(struct pb_slice *in, struct pb_imap_mailbox_data *data)
 		if (word.len == 0)
 			return false;
 		note_attribute(word, data);
-		take_blanks(in);
+		pb_slice_take_blanks(in);
 	}
 	return true;
 }
@@ -173,7 +142,7 @@ take_delimiter(struct pb_slice *in)
 	char octet[1];
 	struct text text = { .out = octet, .max = sizeof(octet) };
 
-	if (take(in, '"'))
+	if (pb_slice_take(in, '"'))
 		return take_quoted(in, &text);
 	if (!pb_slice_starts(*in, "NIL"))
 		return false;
@@ -186,14 +155,14 @@ static bool
 parse_list(struct pb_slice in, struct pb_imap_mailbox_data *data)
 {
 	data->type = PB_IMAP_MAILBOX_LIST;
-	if (!take_attributes(&in, data) || !take_blanks(&in) ||
-	    !take_delimiter(&in) || !take_blanks(&in) ||
+	if (!take_attributes(&in, data) || !pb_slice_take_blanks(&in) ||
+	    !take_delimiter(&in) || !pb_slice_take_blanks(&in) ||
 	    !take_mailbox(&in, data))
 		return false;
 	if (in.len == 0)
 		return true;
-	return take_blanks(&in) && take(&in, '(') && in.len > 0 &&
-	    in.data[in.len - 1] == ')';
+	return pb_slice_take_blanks(&in) && pb_slice_take(&in, '(') &&
+	    in.len > 0 && in.data[in.len - 1] == ')';
 }
 
 static bool
@@ -203,8 +172,8 @@ take_status_item(struct pb_slice *in, struct pb_imap_mailbox_data *data)
 	struct pb_slice digits;
 	uint64_t n;
 
-	take_blanks(in);
-	digits = take_digits(in);
+	pb_slice_take_blanks(in);
+	digits = pb_slice_take_digits(in);
 	if (digits.len == 0 || digits.len > PB_IMAP_DIGITS_MAX)
 		return false;
 	if (!pb_slice_is(name, "UIDVALIDITY"))
@@ -220,14 +189,15 @@ static bool
 parse_status(struct pb_slice in, struct pb_imap_mailbox_data *data)
 {
 	data->type = PB_IMAP_MAILBOX_STATUS;
-	if (!take_mailbox(&in, data) || !take_blanks(&in) || !take(&in, '('))
+	if (!take_mailbox(&in, data) || !pb_slice_take_blanks(&in) ||
+	    !pb_slice_take(&in, '('))
 		return false;
 	do {
-		take_blanks(&in);
+		pb_slice_take_blanks(&in);
 		if (!take_status_item(&in, data))
 			return false;
-	} while (take_blanks(&in) && in.len > 0 && in.data[0] != ')');
-	return take(&in, ')') && in.len == 0;
+	} while (pb_slice_take_blanks(&in) && in.len > 0 && in.data[0] != ')');
+	return pb_slice_take(&in, ')') && in.len == 0;
 }
 
 static bool
@@ -255,7 +225,7 @@ parse_myrights(struct pb_slice in, struct pb_imap_mailbox_data *data)
 	bool is_old;
 
 	data->type = PB_IMAP_MAILBOX_MYRIGHTS;
-	if (!take_mailbox(&in, data) || !take_blanks(&in) ||
+	if (!take_mailbox(&in, data) || !pb_slice_take_blanks(&in) ||
 	    !take_string(&in, &rights) || !rights.is_usable || in.len > 0)
 		return false;
 	is_old = !has(&rights, "kxte");

@@ -24,6 +24,7 @@ pb_imap_client_move(struct pb_imap_client *to, struct pb_imap_client *from,
 	pb_check(pb_imap_framer_next(&from->framer, &nothing, &frame) ==
 	    PB_AGAIN);
 	pb_imap_uid_set_clear(&from->copied);
+	pb_imap_uid_set_clear(&from->moved);
 	*to = *from;
 	*from = (struct pb_imap_client){ .state = PB_IMAP_STATE_BROKEN };
 	to->grammar = grammar;

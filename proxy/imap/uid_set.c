@@ -21,15 +21,6 @@ take_uid(struct pb_slice *in, uint32_t *uid)
 	return n > 0 && n <= UINT32_MAX;
 }
 
-static bool
-take(struct pb_slice *in, char c)
-{
-	if (in->len == 0 || in->data[0] != c)
-		return false;
-	pb_slice_skip(in, 1);
-	return true;
-}
-
 /*
  * One UID or range and the separator behind it.  The ends of a range may come
  * in any order (RFC 3501, section 9); "*" is none, because a server knows.
@@ -40,7 +31,8 @@ take_range(struct pb_slice *in, char separator, struct pb_imap_range *range)
 	if (!take_uid(in, &range->first))
 		return false;
 	range->last = range->first;
-	if (separator == ',' && take(in, ':') && !take_uid(in, &range->last))
+	if (separator == ',' && pb_slice_take(in, ':') &&
+	    !take_uid(in, &range->last))
 		return false;
 	if (range->first > range->last) {
 		uint32_t first = range->last;
@@ -48,7 +40,7 @@ take_range(struct pb_slice *in, char separator, struct pb_imap_range *range)
 		range->last = range->first;
 		range->first = first;
 	}
-	return in->len == 0 || (take(in, separator) && in->len > 0);
+	return in->len == 0 || (pb_slice_take(in, separator) && in->len > 0);
 }
 
 static bool

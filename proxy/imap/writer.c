@@ -249,6 +249,45 @@ pb_imap_write_select(struct pb_imap_writer *w, struct pb_buffer *out,
 	return end(w, before);
 }
 
+/*
+ * libetpan's own makers of an empty set or list lose a list when there is no
+ * memory for what is around it.
+ */
+static struct mailimap_set *
+new_set(void)
+{
+	clist *list = clist_new();
+	struct mailimap_set *set = list != NULL ? mailimap_set_new(list) : NULL;
+
+	if (list != NULL && set == NULL)
+		clist_free(list);
+	return set;
+}
+
+static struct mailimap_fetch_type *
+new_fetch_type(void)
+{
+	clist *list = clist_new();
+	struct mailimap_fetch_type *type = list != NULL
+	    ? mailimap_fetch_type_new_fetch_att_list(list) : NULL;
+
+	if (list != NULL && type == NULL)
+		clist_free(list);
+	return type;
+}
+
+static struct mailimap_flag_list *
+new_flag_list(void)
+{
+	clist *list = clist_new();
+	struct mailimap_flag_list *flags = list != NULL
+	    ? mailimap_flag_list_new(list) : NULL;
+
+	if (list != NULL && flags == NULL)
+		clist_free(list);
+	return flags;
+}
+
 /* UID FETCH set (one other); `other` is NULL for none, and both are ours. */
 static enum pb_status
 write_fetch(struct pb_imap_writer *w, struct pb_buffer *out, const char *tag,
@@ -256,8 +295,7 @@ write_fetch(struct pb_imap_writer *w, struct pb_buffer *out, const char *tag,
     struct mailimap_fetch_att *other)
 {
 	struct mailimap_fetch_att *atts[] = { one, other };
-	struct mailimap_fetch_type *type =
-	    mailimap_fetch_type_new_fetch_att_list_empty();
+	struct mailimap_fetch_type *type = new_fetch_type();
 	size_t before = out->len;
 	bool built = set != NULL && type != NULL && one != NULL;
 	size_t i;
@@ -328,7 +366,7 @@ pb_imap_set_take(const uint32_t *uids, size_t n)
 static struct mailimap_set *
 build_set(const uint32_t *uids, size_t n)
 {
-	struct mailimap_set *set = mailimap_set_new_empty();
+	struct mailimap_set *set = new_set();
 	size_t first = 0;
 	size_t i;
 
@@ -393,7 +431,7 @@ build_flag(enum pb_imap_flag flag)
 static struct mailimap_flag_list *
 build_flags(enum pb_imap_flag flag)
 {
-	struct mailimap_flag_list *list = mailimap_flag_list_new_empty();
+	struct mailimap_flag_list *list = new_flag_list();
 	struct mailimap_flag *one = build_flag(flag);
 
 	if (list != NULL && one != NULL &&

@@ -10,8 +10,9 @@ struct pb_journal_work {
 	struct pb_journal *journal;	/* borrowed */
 	/* Own: the promise that is made, or those that are noted. */
 	struct pb_promises *promises;
-	char *maildrop;			/* own; NULL: to be noted */
-	size_t maildrop_len;
+	char *names;		/* own: maildrop and login; NULL: to be noted */
+	struct pb_slice maildrop;	/* in it; so is the next */
+	struct pb_slice login;
 	char session[32];
 	char client[64];
 	int64_t number;
@@ -25,7 +26,7 @@ static void
 release(struct pb_journal_work *w)
 {
 	pb_promises_free(&w->promises);
-	pb_free(w->maildrop);
+	pb_free(w->names);
 	pb_free(w);
 }
 
@@ -34,11 +35,11 @@ on_thread(uv_work_t *work)
 {
 	struct pb_journal_work *w = work->data;
 	struct pb_journal_source source = {
-		.maildrop = pb_slice(w->maildrop, w->maildrop_len),
+		.maildrop = w->maildrop, .login = w->login,
 		.session = w->session, .client = w->client };
 
 	/* The journal says itself when it cannot be noted. */
-	if (w->maildrop == NULL)
+	if (w->names == NULL)
 		(void)!pb_journal_note(w->journal, w->promises, &w->error);
 	else if (pb_journal_promise(w->journal, &source, w->promises->list,
 	    &w->number, &w->error) != PB_OK)
@@ -62,18 +63,22 @@ static bool
 copy(struct pb_journal_work *w, const struct pb_journal_source *source,
     const struct pb_promise *promise)
 {
+	size_t len = source->maildrop.len;
 	struct pb_promise *own;
 
 	w->promises = pb_promises_new(1);
-	w->maildrop = pb_alloc(source->maildrop.len);
-	if (w->promises == NULL || w->maildrop == NULL)
+	w->names = pb_alloc(len + source->login.len);
+	if (w->promises == NULL || w->names == NULL)
 		return false;
-	memcpy(w->maildrop, source->maildrop.data, source->maildrop.len);
-	w->maildrop_len = source->maildrop.len;
+	memcpy(w->names, source->maildrop.data, len);
+	memcpy(w->names + len, source->login.data, source->login.len);
+	w->maildrop = pb_slice(w->names, len);
+	w->login = pb_slice(w->names + len, source->login.len);
 	snprintf(w->session, sizeof(w->session), "%s", source->session);
 	snprintf(w->client, sizeof(w->client), "%s", source->client);
 	own = w->promises->list;
 	own->uidvalidity = promise->uidvalidity;
+	own->removal = promise->removal;
 	own->uids = pb_alloc(promise->n * sizeof(*own->uids));
 	if (own->uids == NULL)
 		return false;

@@ -43,7 +43,8 @@ os_error(const struct pb_url *url, const char *what, struct pb_error *err)
 }
 
 static enum pb_status
-bind_one(struct pb_url *url, int *fdp, struct pb_error *err)
+bind_one(struct pb_url *url, int *fdp, unsigned keepalive_s,
+    struct pb_error *err)
 {
 	union address a;
 	socklen_t len = make_address(url, &a);
@@ -62,7 +63,8 @@ bind_one(struct pb_url *url, int *fdp, struct pb_error *err)
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0 ||
 	    (url->kind == PB_URL_IPV6 && setsockopt(fd, IPPROTO_IPV6,
-		IPV6_V6ONLY, &on, sizeof(on)) != 0) || !pb_stream_prepare(fd))
+		IPV6_V6ONLY, &on, sizeof(on)) != 0) ||
+	    !pb_stream_prepare(fd, keepalive_s))
 		return os_error(url, "socket option", err);
 	if (bind(fd, &a.any, len) != 0)
 		return os_error(url, "bind", err);
@@ -110,7 +112,7 @@ refuse_shared(struct pb_url *url, struct pb_error *err)
 
 enum pb_status
 pb_listener_bind(struct pb_url *url, int *sockets, size_t n,
-    struct pb_error *err)
+    unsigned keepalive_s, struct pb_error *err)
 {
 	enum pb_status st = refuse_shared(url, err);
 	size_t i;
@@ -118,7 +120,7 @@ pb_listener_bind(struct pb_url *url, int *sockets, size_t n,
 	for (i = 0; i < n; i++)
 		sockets[i] = -1;
 	for (i = 0; st == PB_OK && i < n; i++)
-		st = bind_one(url, &sockets[i], err);
+		st = bind_one(url, &sockets[i], keepalive_s, err);
 	if (st == PB_OK)
 		return PB_OK;
 	for (i = 0; i < n; i++) {

@@ -10,6 +10,7 @@
 
 #include "popbridge/base/check.h"
 #include "popbridge/base/mem.h"
+#include "popbridge/service/rivals.h"
 
 /* A full heap is an answer, not the end of the process. */
 #define HASH_NONFATAL_OOM 1
@@ -43,6 +44,7 @@ struct pb_pool {
 	uv_mutex_t writing;		/* guards the writer */
 	struct pb_imap_writer *writer;	/* own */
 	uv_mutex_t mutex;		/* guards what follows */
+	struct pb_rivals *rivals;	/* own */
 	struct account *accounts;	/* own */
 	struct parked *all;		/* into accounts */
 	size_t n;
@@ -58,7 +60,10 @@ pb_pool_new(struct pb_upstreams *upstreams)
 		return NULL;
 	p->upstreams = upstreams;
 	p->writer = pb_imap_writer_new();
-	if (p->writer == NULL) {
+	p->rivals = pb_rivals_new();
+	if (p->writer == NULL || p->rivals == NULL) {
+		pb_imap_writer_free(&p->writer);
+		pb_rivals_free(&p->rivals);
 		pb_free(p);
 		return NULL;
 	}
@@ -79,6 +84,7 @@ pb_pool_free(struct pb_pool **pool)
 	uv_mutex_destroy(&p->mutex);
 	uv_mutex_destroy(&p->writing);
 	pb_imap_writer_free(&p->writer);
+	pb_rivals_free(&p->rivals);
 	pb_free(p);
 }
 
@@ -335,73 +341,107 @@ pb_pool_take(struct pb_pool *p, const struct pb_pool_identity *identity,
 	return true;
 }
 
-/* Close those of the account of which that is true; at most so many. */
-static size_t
-close_some(struct pb_pool *p, const struct pb_pool_identity *who,
-    bool (*is_one)(const struct pb_pool_identity *who,
-	const struct parked *parked), size_t max, uint64_t now)
-{
-	struct parked *condemned = NULL;
-	struct account *account;
-	struct parked *parked;
-	size_t n = 0;
-
-	uv_mutex_lock(&p->mutex);
-	account = find(p, &who->account);
-	parked = account != NULL ? account->first : NULL;
-	while (parked != NULL && n < max) {
-		struct parked *newer = parked->newer;
-
-		if (is_one(who, parked)) {
-			condemn(p, &condemned, parked);
-			n++;
-		}
-		parked = newer;
-	}
-	uv_mutex_unlock(&p->mutex);
-	close_list(p, condemned, now);
-	return n;
-}
+/* Of the account; locked. */
+typedef bool is_one_fn(const struct pb_pool *p,
+    const struct pb_pool_identity *who, const struct parked *parked);
 
 static bool
-has_other_credential(const struct pb_pool_identity *who,
-    const struct parked *parked)
+has_other_credential(const struct pb_pool *p,
+    const struct pb_pool_identity *who, const struct parked *parked)
 {
+	(void)p;
 	return !same_credential(who, &parked->identity);
 }
 
 static bool
-has_this_credential(const struct pb_pool_identity *who,
-    const struct parked *parked)
+has_this_credential(const struct pb_pool *p,
+    const struct pb_pool_identity *who, const struct parked *parked)
 {
+	(void)p;
 	return same_credential(who, &parked->identity);
 }
 
 static bool
-is_of_no_use(const struct pb_pool_identity *who, const struct parked *parked)
+is_superseded(const struct pb_pool *p, const struct pb_pool_identity *who,
+    const struct parked *parked)
 {
+	return !same_credential(who, &parked->identity) &&
+	    !pb_rivals_coexist(p->rivals, &who->account, who->credential,
+		parked->identity.credential);
+}
+
+static bool
+is_of_no_use(const struct pb_pool *p, const struct pb_pool_identity *who,
+    const struct parked *parked)
+{
+	(void)p;
 	return !may_use(who, parked);
+}
+
+/* The one that waits longest of which it is true; or NULL. */
+static struct parked *
+first(const struct pb_pool *p, const struct pb_pool_identity *who,
+    is_one_fn *is_one)
+{
+	struct account *account = find(p, &who->account);
+	struct parked *parked = account != NULL ? account->first : NULL;
+
+	while (parked != NULL && !is_one(p, who, parked))
+		parked = parked->newer;
+	return parked;
+}
+
+static void
+condemn_all(struct pb_pool *p, const struct pb_pool_identity *who,
+    is_one_fn *is_one, struct parked **condemned)
+{
+	struct parked *parked;
+
+	while ((parked = first(p, who, is_one)) != NULL)
+		condemn(p, condemned, parked);
 }
 
 void
 pb_pool_verified(struct pb_pool *p, const struct pb_pool_identity *identity,
     uint64_t now)
 {
-	(void)close_some(p, identity, has_other_credential, SIZE_MAX, now);
+	struct parked *condemned = NULL;
+
+	uv_mutex_lock(&p->mutex);
+	pb_rivals_taken(p->rivals, &identity->account, identity->credential,
+	    first(p, identity, has_other_credential) != NULL, now);
+	condemn_all(p, identity, is_superseded, &condemned);
+	uv_mutex_unlock(&p->mutex);
+	close_list(p, condemned, now);
 }
 
 void
 pb_pool_refused(struct pb_pool *p, const struct pb_pool_identity *identity,
     uint64_t now)
 {
-	(void)close_some(p, identity, has_this_credential, SIZE_MAX, now);
+	struct parked *condemned = NULL;
+
+	uv_mutex_lock(&p->mutex);
+	pb_rivals_refused(p->rivals, &identity->account, identity->credential);
+	condemn_all(p, identity, has_this_credential, &condemned);
+	uv_mutex_unlock(&p->mutex);
+	close_list(p, condemned, now);
 }
 
 bool
 pb_pool_make_room(struct pb_pool *p, const struct pb_pool_identity *identity,
     uint64_t now)
 {
-	return close_some(p, identity, is_of_no_use, 1, now) > 0;
+	struct parked *condemned = NULL;
+	struct parked *parked;
+
+	uv_mutex_lock(&p->mutex);
+	parked = first(p, identity, is_of_no_use);
+	if (parked != NULL)
+		condemn(p, &condemned, parked);
+	uv_mutex_unlock(&p->mutex);
+	close_list(p, condemned, now);
+	return parked != NULL;
 }
 
 /* Those that waited too long, or all. */

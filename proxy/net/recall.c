@@ -8,8 +8,9 @@ struct pb_recall {
 	uv_work_t work;
 	struct pb_listing_cache *cache;	/* borrowed; or NULL */
 	struct pb_journal *journal;	/* the same */
-	char *key;			/* own */
-	size_t key_len;
+	char *names;			/* own: key and login */
+	struct pb_slice key;		/* in it; so is the next */
+	struct pb_slice login;
 	struct pb_listing *listing;	/* shared */
 	struct pb_promises *promises;	/* own */
 	bool done;
@@ -22,7 +23,7 @@ release(struct pb_recall *r)
 {
 	pb_listing_unref(&r->listing);
 	pb_promises_free(&r->promises);
-	pb_free(r->key);
+	pb_free(r->names);
 	pb_free(r);
 }
 
@@ -30,15 +31,14 @@ static void
 on_thread(uv_work_t *work)
 {
 	struct pb_recall *r = work->data;
-	struct pb_slice key = pb_slice(r->key, r->key_len);
 	struct pb_error ignored;
 
 	if (r->cache != NULL)
-		r->listing = pb_listing_cache_load(r->cache, key);
+		r->listing = pb_listing_cache_load(r->cache, r->key);
 	/* The journal says itself when it cannot be read. */
 	if (r->journal != NULL)
-		(void)!pb_journal_load(r->journal, key, &r->promises,
-		    &ignored);
+		(void)!pb_journal_load(r->journal, r->key, r->login,
+		    &r->promises, &ignored);
 }
 
 static void
@@ -56,17 +56,19 @@ on_done(uv_work_t *work, int status)
 
 struct pb_recall *
 pb_recall_begin(uv_loop_t *loop, struct pb_listing_cache *cache,
-    struct pb_journal *journal, struct pb_slice key,
+    struct pb_journal *journal, struct pb_slice key, struct pb_slice login,
     void (*ready)(void *owner), void *owner)
 {
 	struct pb_recall *r = pb_alloc(sizeof(*r));
 
 	if (r == NULL)
 		return NULL;
-	r->key = pb_alloc(key.len);
-	if (r->key != NULL) {
-		memcpy(r->key, key.data, key.len);
-		r->key_len = key.len;
+	r->names = pb_alloc(key.len + login.len);
+	if (r->names != NULL) {
+		memcpy(r->names, key.data, key.len);
+		memcpy(r->names + key.len, login.data, login.len);
+		r->key = pb_slice(r->names, key.len);
+		r->login = pb_slice(r->names + key.len, login.len);
 		r->cache = cache;
 		r->journal = journal;
 		r->ready = ready;

@@ -320,7 +320,7 @@ secure_client(struct pb_session *s)
 /*
  * Hand over what waits.  The client gets the next octets when the last ones
  * are with the kernel: so no more than two buffers are ever full.  True when
- * there is room again for what comes next, or the mail server is lost.
+ * there is room again for what comes next, or a peer is lost.
  */
 static bool
 send_all(struct pb_session *s)
@@ -339,7 +339,7 @@ send_all(struct pb_session *s)
 	    pb_session_now(s));
 	if (s->upstream_open && !pb_upstream_send(s->upstream))
 		return true;
-	return sent;
+	return sent || (s->client.state == PB_STREAM_FAILED && !s->eof_told);
 }
 
 static void
@@ -451,6 +451,7 @@ pump(struct pb_session *s)
 	} while (moved);
 	s->pumping = false;
 	pb_session_note_throttling(s);
+	pb_session_note_refusal(s);
 	if (s->bridge.authenticated)
 		pb_limits_authenticated(pb_worker_limits(s->worker),
 		    &s->visit);
@@ -532,6 +533,20 @@ pb_session_stop(struct pb_session *s, const char *reason)
 		return;
 	pb_bridge_stop(&s->bridge, reason, pb_session_now(s));
 	pump(s);
+}
+
+void
+pb_session_doubt(struct pb_session *s)
+{
+	uint64_t patience = s->snapshot->config->client_keepalive +
+	    PB_STREAM_ANSWER_S;
+
+	if (pb_stream_silence(&s->client) < patience * 1000)
+		return;
+	pb_session_stop(s, "client does not answer any more");
+	/* Nobody waits for its last octets. */
+	if (s->state == PB_SESSION_SENDING)
+		close_session(s);
 }
 
 void

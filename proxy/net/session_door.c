@@ -1,8 +1,8 @@
 #include "session_priv.h"
 
-#include <openssl/rand.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "popbridge/base/check.h"
 #include "popbridge/base/log.h"
@@ -59,7 +59,9 @@ make_nonce(struct pb_session *s)
 	unsigned char octets[(PB_SESSION_NONCE_SIZE - 1) / 2];
 	size_t i;
 
-	pb_check(RAND_bytes(octets, sizeof(octets)) == 1);
+	/* The kernel's: OpenSSL may have no memory for a generator. */
+	pb_check(getrandom(octets, sizeof(octets), 0) ==
+	    (ssize_t)sizeof(octets));
 	for (i = 0; i < sizeof(octets); i++)
 		snprintf(s->nonce + 2 * i, 3, "%02x", (unsigned)octets[i]);
 }

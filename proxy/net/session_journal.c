@@ -9,12 +9,27 @@ impossible(struct pb_session *s, enum pb_error_kind kind, const char *why)
 	pb_bridge_promised(&s->bridge, 0, &err, pb_session_now(s));
 }
 
+struct pb_slice
+pb_session_login(const struct pb_session *s, struct pb_route_choice *choice)
+{
+	struct pb_slice login = pb_bridge_authzid(&s->bridge);
+
+	if (login.len == 0)
+		login = pb_bridge_user(&s->bridge);
+	if (pb_route_choose(s->snapshot->config, s->listener->config->name,
+	    login, choice) == PB_OK)
+		login = pb_slice(choice->login, choice->login_len);
+	return login;
+}
+
 void
 pb_session_promise(struct pb_session *s)
 {
+	struct pb_route_choice choice;
 	const struct pb_journal_source source = {
-		.maildrop = pb_session_maildrop_key(s), .session = s->id_text,
-		.client = s->peer };
+		.maildrop = pb_session_maildrop_key(s),
+		.login = pb_session_login(s, &choice),
+		.session = s->id_text, .client = s->peer };
 	struct pb_journal *journal = pb_worker_journal(s->worker);
 
 	if (journal == NULL) {

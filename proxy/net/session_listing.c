@@ -42,6 +42,7 @@ pb_session_recall(struct pb_session *s)
 	struct pb_journal *journal = pb_worker_journal(s->worker);
 	struct pb_slice key = pb_session_maildrop_key(s);
 	struct pb_listing *listing = pb_listings_find(listings, key);
+	struct pb_route_choice choice;
 
 	pb_recall_leave(&s->recall);
 	if (listing != NULL) {
@@ -51,7 +52,8 @@ pb_session_recall(struct pb_session *s)
 	pb_listing_unref(&listing);
 	if (cache != NULL || journal != NULL)
 		s->recall = pb_recall_begin(pb_worker_loop(s->worker)->uv,
-		    cache, journal, key, pb_session_ready, s);
+		    cache, journal, key, pb_session_login(s, &choice),
+		    pb_session_ready, s);
 	return s->recall != NULL;
 }
 

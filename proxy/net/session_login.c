@@ -99,16 +99,33 @@ delay_of_failure(struct pb_session *s)
 	    &s->visit.network, user, pb_session_now(s));
 }
 
+/* The server is not shown it again, and what it was good for is closed. */
+static void
+remember_refusal(struct pb_session *s)
+{
+	if (!s->has_digest)
+		return;
+	pb_limits_remember(pb_worker_limits(s->worker), s->digest,
+	    pb_session_now(s));
+	pb_session_credential_refused(s);
+}
+
+void
+pb_session_note_refusal(struct pb_session *s)
+{
+	if (!s->bridge.refused)
+		return;
+	/* The client has shown nothing: it is no failure of its own. */
+	s->bridge.refused = false;
+	remember_refusal(s);
+}
+
 void
 pb_session_hold_back(struct pb_session *s)
 {
-	struct pb_limits *limits = pb_worker_limits(s->worker);
 	uint64_t now = pb_session_now(s);
 
-	if (s->has_digest) {
-		pb_limits_remember(limits, s->digest, now);
-		pb_session_credential_refused(s);
-	}
+	remember_refusal(s);
 	/* A stored credential that is wrong is nothing the client has done. */
 	if (s->has_digest && s->bridge.identity.ours)
 		pb_bridge_hold(&s->bridge, 0, now);
@@ -146,6 +163,7 @@ count_session(struct pb_session *s, struct pb_error *err)
 	case PB_LIMITS_TOO_MANY_OF_NETWORK:
 	case PB_LIMITS_TOO_MANY_UNAUTHENTICATED:
 	case PB_LIMITS_NO_MEMORY:
+	case PB_LIMITS_MEMORY_SHORT:
 		break;
 	}
 	pb_error_set(err, PB_ERROR_INTERNAL, PB_SCOPE_ACCOUNT,
@@ -169,7 +187,8 @@ take_lock(struct pb_session *s, struct pb_error *err)
 		pb_log(PB_LOG_INFO, "maildrop taken over",
 		    PB_LOG_STR("id", s->id_text),
 		    PB_LOG_SLICE("user", pb_bridge_user(&s->bridge)),
-		    PB_LOG_STR("from", other.address));
+		    PB_LOG_STR("from", other.address),
+		    PB_LOG_NUM("for_ms", pb_session_now(s) - other.since_ms));
 		pb_worker_ask_evict(s->worker, other.id);
 		return true;
 	case PB_LOCK_IN_USE:
@@ -178,6 +197,7 @@ take_lock(struct pb_session *s, struct pb_error *err)
 		    PB_LOG_SLICE("user", pb_bridge_user(&s->bridge)),
 		    PB_LOG_STR("by", other.address),
 		    PB_LOG_NUM("for_ms", pb_session_now(s) - other.since_ms));
+		pb_worker_ask_doubt(s->worker, other.id);
 		break;
 	case PB_LOCK_FULL:
 		pb_log(PB_LOG_ERROR, "no room for another maildrop lock",

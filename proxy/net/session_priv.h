@@ -13,6 +13,7 @@
 #include "popbridge/net/stream.h"
 #include "popbridge/net/upstream.h"
 #include "popbridge/net/worker.h"
+#include "popbridge/service/route.h"
 
 /*
  * What the files of a session share.  session.c is the pump and the way to the
@@ -133,6 +134,8 @@ void pb_session_identify(struct pb_session *s, enum pb_inquiry_kind kind);
 /* True when there was an answer, and the bridge has it. */
 bool pb_session_hear_inquiry(struct pb_session *s);
 void pb_session_hold_back(struct pb_session *s);
+/* The server may have refused the credential when it was brought back. */
+void pb_session_note_refusal(struct pb_session *s);
 /* The bridge wants the maildrop of the user who has logged in. */
 void pb_session_lock(struct pb_session *s);
 /* Let go of it; harmless when there is none. */
@@ -159,6 +162,12 @@ struct pb_slice pb_session_maildrop_key(const struct pb_session *s);
 
 /* session_journal.c */
 
+/*
+ * What the POP3 user is called here, however the client writes it: for whom it
+ * acts, else who it is.  Borrowed from *choice or the bridge.
+ */
+struct pb_slice pb_session_login(const struct pb_session *s,
+				 struct pb_route_choice *choice);
 /* QUIT: what is to be removed is written down. */
 void pb_session_promise(struct pb_session *s);
 bool pb_session_hear_promise(struct pb_session *s);

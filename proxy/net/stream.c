@@ -1,4 +1,4 @@
-#include "popbridge/net/stream.h"
+#include "stream_priv.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,16 +11,12 @@
 #include "popbridge/base/check.h"
 #include "popbridge/base/mem.h"
 
-/*
- * Seconds of silence before the kernel asks whether the peer still lives; then
- * it asks so often, and so many seconds apart.
- */
-#define KEEPALIVE_S 120
+/* It is asked each second, as long as it has for its answer. */
 #define KEEPALIVE_AGAIN_S 1
-#define KEEPALIVE_TIMES 10
+#define KEEPALIVE_TIMES PB_STREAM_ANSWER_S
 
-/* One TLS record's plain text. */
-#define RECORD (16 * 1024)
+/* What OpenSSL 3 takes for a connection that has shaken hands. */
+#define TLS_MEMORY (16 * 1024)
 
 /*
  * A stream that has always more to read lets the others have their turn after
@@ -28,8 +24,9 @@
  */
 #define TURN_MAX (256 * 1024)
 
-static void
-fail(struct pb_stream *s, enum pb_error_kind kind, const char *what, int uverr)
+void
+pb_stream_fail(struct pb_stream *s, enum pb_error_kind kind, const char *what,
+    int uverr)
 {
 	if (s->state == PB_STREAM_FAILED || s->state == PB_STREAM_CLOSING)
 		return;
@@ -67,10 +64,14 @@ pb_stream_init(struct pb_stream *s, uv_loop_t *loop, char *scratch,
 	return PB_OK;
 }
 
+/*
+ * Without TCP_USER_TIMEOUT: Linux ends those by it, too, that are there and
+ * only do not read for so long, and it would take the place of KEEPALIVE_TIMES.
+ */
 bool
-pb_stream_prepare(int fd)
+pb_stream_prepare(int fd, unsigned keepalive_s)
 {
-	static const struct {
+	const struct {
 		int level;
 		int name;
 		int value;
@@ -78,7 +79,7 @@ pb_stream_prepare(int fd)
 		/* Small replies must not wait for acknowledgements. */
 		{ IPPROTO_TCP, TCP_NODELAY, 1 },
 		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
-		{ IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_S },
+		{ IPPROTO_TCP, TCP_KEEPIDLE, (int)keepalive_s },
 		{ IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_AGAIN_S },
 		{ IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_TIMES },
 	};
@@ -99,7 +100,7 @@ pb_stream_accept(struct pb_stream *s, int fd)
 
 	if (r != 0) {
 		close(fd);
-		fail(s, PB_ERROR_TEMPORARY, "accept", r);
+		pb_stream_fail(s, PB_ERROR_TEMPORARY, "accept", r);
 		return PB_EIO;
 	}
 	s->state = PB_STREAM_OPEN;
@@ -116,10 +117,10 @@ on_connect(uv_connect_t *req, int status)
 		return;
 	if (status == 0)
 		status = uv_fileno((uv_handle_t *)&s->tcp, &fd);
-	if (status == 0 && !pb_stream_prepare(fd))
+	if (status == 0 && !pb_stream_prepare(fd, PB_STREAM_KEEPALIVE_S))
 		status = uv_translate_sys_error(errno);
 	if (status != 0)
-		fail(s, PB_ERROR_TEMPORARY, "connect", status);
+		pb_stream_fail(s, PB_ERROR_TEMPORARY, "connect", status);
 	else
 		s->state = PB_STREAM_OPEN;
 	ready(s);
@@ -131,10 +132,8 @@ pb_stream_connect(struct pb_stream *s, const struct sockaddr *address)
 	int r = uv_tcp_connect(&s->connect_req, &s->tcp, address, on_connect);
 
 	if (r != 0)
-		fail(s, PB_ERROR_TEMPORARY, "connect", r);
+		pb_stream_fail(s, PB_ERROR_TEMPORARY, "connect", r);
 }
-
-static void flush(struct pb_stream *s);
 
 static void
 on_write(uv_write_t *req, int status)
@@ -146,9 +145,9 @@ on_write(uv_write_t *req, int status)
 		return;
 	pb_buffer_release(&s->writing);
 	if (status != 0)
-		fail(s, PB_ERROR_TEMPORARY, "write", status);
+		pb_stream_fail(s, PB_ERROR_TEMPORARY, "write", status);
 	else
-		flush(s);
+		pb_stream_flush(s);
 	ready(s);
 }
 
@@ -165,14 +164,13 @@ write_rest(struct pb_stream *s)
 	    (unsigned)octets.len);
 	r = uv_write(&s->write_req, (uv_stream_t *)&s->tcp, &buf, 1, on_write);
 	if (r != 0)
-		fail(s, PB_ERROR_TEMPORARY, "write", r);
+		pb_stream_fail(s, PB_ERROR_TEMPORARY, "write", r);
 	else
 		s->writing_now = true;
 }
 
-/* Most octets leave at once; the rest waits until the kernel has room. */
-static void
-flush(struct pb_stream *s)
+void
+pb_stream_flush(struct pb_stream *s)
 {
 	struct pb_slice octets = pb_buffer_slice(&s->out);
 	uv_buf_t buf;
@@ -184,7 +182,7 @@ flush(struct pb_stream *s)
 	    (unsigned)octets.len);
 	r = uv_try_write((uv_stream_t *)&s->tcp, &buf, 1);
 	if (r < 0 && r != UV_EAGAIN) {
-		fail(s, PB_ERROR_TEMPORARY, "write", r);
+		pb_stream_fail(s, PB_ERROR_TEMPORARY, "write", r);
 		return;
 	}
 	if (r > 0)
@@ -193,80 +191,6 @@ flush(struct pb_stream *s)
 		write_rest(s);
 	else
 		pb_buffer_release(&s->out);
-}
-
-static void
-take_tls_output(struct pb_stream *s)
-{
-	struct pb_buffer *cipher = pb_tls_out(s->tls);
-	struct pb_slice octets = pb_buffer_slice(cipher);
-
-	if (s->out.len == 0)
-		pb_buffer_swap(&s->out, cipher);
-	else if (pb_buffer_append(&s->out, octets.data, octets.len) != PB_OK)
-		fail(s, PB_ERROR_INTERNAL, "no memory to send", 0);
-	pb_buffer_release(cipher);
-	flush(s);
-}
-
-static void
-drive_handshake(struct pb_stream *s)
-{
-	struct pb_slice in = s->kept.len > 0 ? pb_buffer_slice(&s->kept)
-					     : s->fresh;
-	size_t offered = in.len;
-	enum pb_status st = pb_tls_handshake(s->tls, &in, &s->error);
-
-	pb_stream_take(s, offered - in.len);
-	take_tls_output(s);
-	if (st == PB_OK)
-		s->secured = true;
-	else if (st != PB_AGAIN)
-		fail(s, s->error.kind, NULL, 0);
-}
-
-void
-pb_stream_start_tls(struct pb_stream *s, struct pb_tls *tls)
-{
-	pb_check(s->tls == NULL);
-	s->tls = tls;
-	drive_handshake(s);
-	/* Nobody can have sent a record already that is for us to decrypt. */
-	s->fresh = pb_slice(NULL, 0);
-}
-
-/*
- * Decrypt what was read into `kept`, which is empty: all records at once, so
- * that what they become goes on in as large a piece.
- */
-static void
-decrypt(struct pb_stream *s)
-{
-	size_t room = s->fresh.len + RECORD;
-	enum pb_status st = PB_OK;
-	char *plain;
-
-	if (pb_buffer_reserve(&s->kept, room, &plain) != PB_OK) {
-		fail(s, PB_ERROR_INTERNAL, "no memory to receive", 0);
-		return;
-	}
-	/* There is room for a record: none is left within the engine. */
-	while (st == PB_OK && s->fresh.len > 0) {
-		size_t len = 0;
-
-		st = pb_tls_read(s->tls, &s->fresh, plain + s->kept.len,
-		    room - s->kept.len, &len, &s->error);
-		pb_buffer_commit(&s->kept, len);
-	}
-	if (s->kept.len == 0)
-		pb_buffer_release(&s->kept);
-	if (pb_tls_out(s->tls)->len > 0)
-		take_tls_output(s);
-	s->fresh = pb_slice(NULL, 0);
-	if (st == PB_EOF)
-		s->eof = true;
-	else if (st != PB_OK && st != PB_AGAIN)
-		s->broken = true;
 }
 
 struct pb_slice
@@ -311,7 +235,7 @@ keep_fresh(struct pb_stream *s)
 	s->fresh = pb_slice(NULL, 0);
 	if (s->tls == NULL && pb_buffer_append(&s->kept, rest.data, rest.len) !=
 	    PB_OK)
-		fail(s, PB_ERROR_INTERNAL, "no memory to receive", 0);
+		pb_stream_fail(s, PB_ERROR_INTERNAL, "no memory to receive", 0);
 }
 
 /* No room ends libuv's turn of reading; the next begins where it ended. */
@@ -329,11 +253,11 @@ static void
 on_end(struct pb_stream *s, int why)
 {
 	if (why != UV_EOF) {
-		fail(s, PB_ERROR_TEMPORARY, "read", why);
+		pb_stream_fail(s, PB_ERROR_TEMPORARY, "read", why);
 	} else {
 		/* TLS says its end itself; anything else is a cut. */
 		if (s->tls != NULL && !s->eof)
-			fail(s, PB_ERROR_TEMPORARY,
+			pb_stream_fail(s, PB_ERROR_TEMPORARY,
 			    "the peer cut the TLS connection", 0);
 		s->eof = true;
 	}
@@ -346,9 +270,9 @@ on_octets(struct pb_stream *s, struct pb_slice octets)
 {
 	s->fresh = octets;
 	if (s->tls != NULL && !s->secured)
-		drive_handshake(s);
+		pb_stream_drive_handshake(s);
 	if (s->secured && s->fresh.len > 0)
-		decrypt(s);
+		pb_stream_decrypt(s);
 	if (!s->broken || s->kept.len > 0)
 		ready(s);
 	if (s->state == PB_STREAM_CLOSING)
@@ -358,7 +282,7 @@ on_octets(struct pb_stream *s, struct pb_slice octets)
 		pb_stream_want_read(s, false);
 	} else if (s->broken) {
 		/* What came before has had its effect. */
-		fail(s, s->error.kind, NULL, 0);
+		pb_stream_fail(s, s->error.kind, NULL, 0);
 		ready(s);
 	}
 }
@@ -398,7 +322,7 @@ pb_stream_want_read(struct pb_stream *s, bool want)
 	}
 	r = uv_read_start((uv_stream_t *)&s->tcp, on_alloc, on_read);
 	if (r != 0)
-		fail(s, PB_ERROR_TEMPORARY, "read", r);
+		pb_stream_fail(s, PB_ERROR_TEMPORARY, "read", r);
 	else
 		s->reading = true;
 }
@@ -421,9 +345,9 @@ pb_stream_send(struct pb_stream *s, struct pb_buffer *octets)
 	}
 	if (s->tls != NULL) {
 		if (pb_tls_write(s->tls, plain, &s->error) != PB_OK)
-			fail(s, s->error.kind, NULL, 0);
+			pb_stream_fail(s, s->error.kind, NULL, 0);
 		pb_buffer_release(octets);
-		take_tls_output(s);
+		pb_stream_take_tls_output(s);
 		return;
 	}
 	if (octets->secret)
@@ -431,15 +355,39 @@ pb_stream_send(struct pb_stream *s, struct pb_buffer *octets)
 	if (s->out.len == 0)
 		pb_buffer_swap(&s->out, octets);
 	else if (pb_buffer_append(&s->out, plain.data, plain.len) != PB_OK)
-		fail(s, PB_ERROR_INTERNAL, "no memory to send", 0);
+		pb_stream_fail(s, PB_ERROR_INTERNAL, "no memory to send", 0);
 	pb_buffer_release(octets);
-	flush(s);
+	pb_stream_flush(s);
 }
 
 size_t
 pb_stream_unsent(const struct pb_stream *s)
 {
 	return s->out.len + s->writing.len;
+}
+
+uint64_t
+pb_stream_silence(const struct pb_stream *s)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+	uv_os_fd_t fd;
+
+	memset(&info, 0, sizeof(info));
+	if (s->state != PB_STREAM_OPEN ||
+	    uv_fileno((const uv_handle_t *)&s->tcp, &fd) != 0 ||
+	    getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0 ||
+	    info.tcpi_unacked == 0)
+		return 0;
+	return info.tcpi_last_ack_recv;
+}
+
+size_t
+pb_stream_memory(const struct pb_stream *s)
+{
+	size_t tls = s->tls != NULL ? TLS_MEMORY + pb_tls_out(s->tls)->cap : 0;
+
+	return s->kept.cap + s->out.cap + s->writing.cap + tls;
 }
 
 static void
@@ -456,7 +404,7 @@ pb_stream_finish(struct pb_stream *s)
 		return;
 	if (s->tls != NULL) {
 		pb_tls_shutdown(s->tls);
-		take_tls_output(s);
+		pb_stream_take_tls_output(s);
 	}
 	/* Fails only where the connection is gone, and then it is over. */
 	if (s->state == PB_STREAM_OPEN && uv_shutdown(&s->shutdown_req,

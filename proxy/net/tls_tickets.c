@@ -1,5 +1,6 @@
 #include <openssl/core_names.h>
 #include <openssl/rand.h>
+#include <sys/random.h>
 
 #include "popbridge/base/check.h"
 #include "popbridge/base/mem.h"
@@ -10,7 +11,8 @@ pb_tls_rotate_tickets(struct pb_tls_context *ctx)
 {
 	struct pb_tls_ticket_key key;
 
-	pb_check(RAND_bytes((unsigned char *)&key, sizeof(key)) == 1);
+	/* The kernel's: OpenSSL may have no memory for a generator. */
+	pb_check(getrandom(&key, sizeof(key), 0) == (ssize_t)sizeof(key));
 	uv_mutex_lock(&ctx->mutex);
 	ctx->tickets[1] = ctx->tickets[0];
 	ctx->tickets[0] = key;

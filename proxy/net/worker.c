@@ -1,79 +1,35 @@
-#include "popbridge/net/worker.h"
-
-#include <errno.h>
-#include <netinet/in.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include "worker_priv.h"
 
 #include <utlist.h>
 
 #include "popbridge/base/check.h"
 #include "popbridge/base/log.h"
 #include "popbridge/base/mem.h"
-#include "popbridge/service/door.h"
+#include "popbridge/net/loop_reserve.h"
 
-/* Connections that wait in the kernel to be accepted. */
-#define BACKLOG 1024
-
-/* Connections that are accepted before sessions have their turn again. */
-#define ACCEPT_BATCH 32
-
-/* Without descriptors, or memory for them, nobody is accepted for so long. */
-#define PAUSE_MS 1000
-
-struct pb_worker_entry {
-	struct pb_session *session;	/* borrowed: it owns itself */
-	struct pb_worker_entry *prev;
-	struct pb_worker_entry *next;
-};
+/* Descriptors beside those of sessions. */
+#define SPARE_FILES 256
 
 /* What other threads want of this one. */
-struct note {
-	enum { NOTE_USE, NOTE_EVICT, NOTE_DRAIN, NOTE_ABORT } what;
+struct pb_worker_note {
+	enum {
+		NOTE_USE,
+		NOTE_EVICT,
+		NOTE_WEIGH,
+		NOTE_SHED,
+		NOTE_DOUBT,
+		NOTE_DRAIN,
+		NOTE_ABORT,
+	} what;
 	struct pb_snapshot *snapshot;	/* own, of NOTE_USE */
-	uint64_t session_id;
-	struct note *next;
+	uint64_t session_id;		/* of EVICT, SHED, DOUBT */
+	struct pb_worker_weighing *weighing;	/* borrowed, of NOTE_WEIGH */
+	bool spare;		/* on its way, and kept for want of memory */
+	struct pb_worker_note *next;
 };
 
-/*
- * Watched, not listened on by libuv: that would answer a lack of descriptors
- * by accepting and closing whoever waits.
- */
-struct listener {
-	uv_poll_t poll;
-	int fd;				/* own */
-	struct pb_worker *worker;	/* borrowed: it owns the listener */
-	size_t number;			/* in the configuration */
-};
-
-struct pb_worker {
-	unsigned index;
-	uv_thread_t thread;
-	uv_loop_t uv;
-	uv_async_t wake;
-	uv_mutex_t mutex;
-	struct note *notes;		/* own; under mutex, newest first */
-	struct pb_upstream_loop loop;
-	struct pb_locks *locks;		/* borrowed */
-	struct pb_limits *limits;	/* borrowed */
-	struct pb_upstreams *upstreams;	/* borrowed */
-	struct pb_pool *pool;		/* borrowed */
-	struct pb_listings *listings;	/* borrowed */
-	struct pb_listing_cache *listing_cache;	/* borrowed; or NULL */
-	struct pb_journal *journal;	/* the same */
-	struct pb_snapshot *snapshot;	/* shared */
-	void (*evict)(void *owner, uint64_t session_id);
-	void *owner;
-	struct listener *listeners;	/* own */
-	size_t n_listeners;
-	uv_timer_t pause;		/* active: nobody is accepted */
-	struct pb_worker_entry *sessions; /* own */
-	uint64_t last_session;
-	bool started;
-	bool draining;
-};
+/* Those of `what`. */
+#define NOTE_KINDS (NOTE_ABORT + 1)
 
 const struct pb_upstream_loop *
 pb_worker_loop(struct pb_worker *w)
@@ -135,6 +91,12 @@ pb_worker_ask_evict(struct pb_worker *w, uint64_t session_id)
 	w->evict(w->owner, session_id);
 }
 
+void
+pb_worker_ask_doubt(struct pb_worker *w, uint64_t session_id)
+{
+	w->doubt(w->owner, session_id);
+}
+
 uint64_t
 pb_worker_new_session_id(struct pb_worker *w)
 {
@@ -158,177 +120,6 @@ pb_worker_session_gone(struct pb_worker *w, struct pb_worker_entry *entry)
 	close_when_idle(w);
 }
 
-union address {
-	struct sockaddr any;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-};
-
-static void
-take_address(const union address *from, struct pb_session_guest *guest)
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-	if (from->any.sa_family == AF_INET6) {
-		memcpy(guest->address, &from->v6.sin6_addr, 16);
-		guest->port = ntohs(from->v6.sin6_port);
-		return;
-	}
-	memcpy(guest->address, mapped, sizeof(mapped));
-	memcpy(guest->address + 12, &from->v4.sin_addr, 4);
-	guest->port = ntohs(from->v4.sin_port);
-}
-
-static void
-say_refused(struct pb_worker *w, const union address *from, const char *why)
-{
-	uint64_t times = pb_limits_say(w->limits, PB_LIMITS_SAY_REFUSED,
-	    uv_now(&w->uv));
-	char host[INET6_ADDRSTRLEN] = "unknown";
-
-	if (times == 0)
-		return;
-	(void)uv_ip_name(&from->any, host, sizeof(host));
-	pb_log(PB_LOG_WARN, "connections refused", PB_LOG_STR("limit", why),
-	    PB_LOG_STR("last_client", host), PB_LOG_NUM("times", times));
-}
-
-/* Who speaks for others is let in, and they are looked at then. */
-static bool
-admit(struct listener *listener, const union address *from,
-    struct pb_session_guest *guest)
-{
-	struct pb_worker *w = listener->worker;
-	const struct pb_config *config = w->snapshot->config;
-	const struct pb_listener_config *door =
-	    &config->listener[listener->number];
-	bool proxy = pb_door_wants_header(door, guest->address);
-	const struct pb_limits_max max = {
-		.connections = config->max_connections,
-		.per_network = proxy ? SIZE_MAX
-				     : config->max_connections_per_address,
-		.unauthenticated = config->max_unauthenticated };
-	struct pb_limits_network network = pb_limits_ipv6(guest->address);
-	enum pb_limits_verdict verdict;
-
-	if (!proxy && !pb_door_is_open(door, guest->address)) {
-		say_refused(w, from, "allow and deny of the listener");
-		return false;
-	}
-	verdict = pb_limits_enter(w->limits, &max, &network, &guest->visit);
-	if (verdict != PB_LIMITS_WELCOME)
-		say_refused(w, from, pb_limits_verdict_name(verdict));
-	return verdict == PB_LIMITS_WELCOME;
-}
-
-static bool
-serve(struct pb_worker *w, const struct pb_session_guest *guest)
-{
-	struct pb_worker_entry *entry = pb_alloc(sizeof(*entry));
-
-	if (entry != NULL)
-		entry->session = pb_session_serve(w, guest, entry);
-	if (entry != NULL && entry->session != NULL) {
-		DL_APPEND(w->sessions, entry);
-		return true;
-	}
-	pb_log(PB_LOG_ERROR, "no memory for a session",
-	    PB_LOG_STR("what", "accept"));
-	pb_free(entry);
-	return false;
-}
-
-static void
-take_in(struct listener *listener, int fd, const union address *from)
-{
-	struct pb_worker *w = listener->worker;
-	struct pb_session_guest guest = { .fd = fd,
-		.listener = listener->number };
-
-	take_address(from, &guest);
-	if (admit(listener, from, &guest) && serve(w, &guest))
-		return;
-	pb_limits_leave(w->limits, &guest.visit);
-	close(fd);
-}
-
-static void on_client(uv_poll_t *poll, int status, int events);
-
-static void
-watch(struct pb_worker *w)
-{
-	size_t i;
-
-	for (i = 0; i < w->n_listeners; i++)
-		pb_check(uv_poll_start(&w->listeners[i].poll, UV_READABLE,
-		    on_client) == 0);
-}
-
-static void
-on_pause_over(uv_timer_t *timer)
-{
-	watch(timer->data);
-}
-
-static void
-pause_accepting(struct pb_worker *w, int error)
-{
-	uint64_t times = pb_limits_say(w->limits, PB_LIMITS_SAY_DESCRIPTORS,
-	    uv_now(&w->uv));
-	size_t i;
-
-	for (i = 0; i < w->n_listeners; i++)
-		(void)uv_poll_stop(&w->listeners[i].poll);
-	uv_timer_start(&w->pause, on_pause_over, PAUSE_MS, 0);
-	if (times > 0)
-		pb_log(PB_LOG_ERROR, "cannot accept connections, waiting "
-		    "until some have ended", PB_LOG_STR("why",
-			strerror(error)), PB_LOG_NUM("times", times));
-}
-
-static void
-on_client(uv_poll_t *poll, int status, int events)
-{
-	struct listener *listener = poll->data;
-	unsigned i;
-
-	(void)status;
-	(void)events;
-	for (i = 0; i < ACCEPT_BATCH; i++) {
-		union address from = { .any = { .sa_family = AF_UNSPEC } };
-		socklen_t len = sizeof(from);
-		int fd = accept4(listener->fd, &from.any, &len,
-		    SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-		if (fd >= 0) {
-			take_in(listener, fd, &from);
-			continue;
-		}
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-		    errno == ENOMEM)
-			pause_accepting(listener->worker, errno);
-		/* All else is that client's, or nobody waits any more. */
-		return;
-	}
-}
-
-static void
-stop_listening(struct pb_worker *w)
-{
-	size_t i;
-
-	for (i = 0; i < w->n_listeners; i++) {
-		uv_handle_t *handle = (uv_handle_t *)&w->listeners[i].poll;
-
-		if (uv_is_closing(handle))
-			continue;
-		uv_close(handle, NULL);
-		close(w->listeners[i].fd);
-	}
-	if (!uv_is_closing((uv_handle_t *)&w->pause))
-		uv_close((uv_handle_t *)&w->pause, NULL);
-}
-
 static void
 drain(struct pb_worker *w, bool at_once)
 {
@@ -336,7 +127,7 @@ drain(struct pb_worker *w, bool at_once)
 	struct pb_worker_entry *next;
 
 	w->draining = true;
-	stop_listening(w);
+	pb_worker_stop_listening(w);
 	DL_FOREACH_SAFE(w->sessions, entry, next) {
 		if (at_once)
 			pb_session_abort(entry->session, "shut down");
@@ -346,30 +137,81 @@ drain(struct pb_worker *w, bool at_once)
 	close_when_idle(w);
 }
 
-static void
-evict(struct pb_worker *w, uint64_t id)
+/* NULL: it has ended meanwhile. */
+static struct pb_session *
+find_session(const struct pb_worker *w, uint64_t id)
 {
 	struct pb_worker_entry *entry;
 
 	DL_FOREACH(w->sessions, entry) {
 		if (pb_session_id(entry->session) == id)
-			break;
+			return entry->session;
 	}
-	if (entry != NULL)
-		pb_session_stop(entry->session,
+	return NULL;
+}
+
+static void
+evict(struct pb_worker *w, uint64_t id)
+{
+	struct pb_session *session = find_session(w, id);
+
+	if (session != NULL)
+		pb_session_stop(session,
 		    "another session took the maildrop over");
 }
 
 static void
-do_note(struct pb_worker *w, struct note *note)
+shed(struct pb_worker *w, uint64_t id)
+{
+	struct pb_session *session = find_session(w, id);
+
+	if (session != NULL)
+		pb_session_shed(session);
+}
+
+static void
+doubt(struct pb_worker *w, uint64_t id)
+{
+	struct pb_session *session = find_session(w, id);
+
+	if (session != NULL)
+		pb_session_doubt(session);
+}
+
+static void
+weigh(struct pb_worker *w, struct pb_worker_weighing *weighing)
+{
+	struct pb_worker_entry *entry;
+
+	uv_mutex_lock(&weighing->mutex);
+	DL_FOREACH(w->sessions, entry)
+		pb_memory_weigh(&weighing->scales,
+		    pb_session_id(entry->session),
+		    pb_session_weight(entry->session));
+	weighing->done(weighing->owner);
+	uv_mutex_unlock(&weighing->mutex);
+}
+
+static void
+do_note(struct pb_worker *w, struct pb_worker_note *note)
 {
 	switch (note->what) {
 	case NOTE_USE:
 		pb_snapshot_unref(&w->snapshot);
 		w->snapshot = note->snapshot;
+		pb_worker_tune(w);
 		break;
 	case NOTE_EVICT:
 		evict(w, note->session_id);
+		break;
+	case NOTE_WEIGH:
+		weigh(w, note->weighing);
+		break;
+	case NOTE_SHED:
+		shed(w, note->session_id);
+		break;
+	case NOTE_DOUBT:
+		doubt(w, note->session_id);
 		break;
 	case NOTE_DRAIN:
 		drain(w, false);
@@ -381,18 +223,18 @@ do_note(struct pb_worker *w, struct note *note)
 }
 
 /* In the order in which they were sent. */
-static struct note *
+static struct pb_worker_note *
 take_notes(struct pb_worker *w)
 {
-	struct note *oldest = NULL;
-	struct note *note;
+	struct pb_worker_note *oldest = NULL;
+	struct pb_worker_note *note;
 
 	uv_mutex_lock(&w->mutex);
 	note = w->notes;
 	w->notes = NULL;
 	uv_mutex_unlock(&w->mutex);
 	while (note != NULL) {
-		struct note *next = note->next;
+		struct pb_worker_note *next = note->next;
 
 		note->next = oldest;
 		oldest = note;
@@ -401,30 +243,70 @@ take_notes(struct pb_worker *w)
 	return oldest;
 }
 
+/* What it says; from then on a spare one may be written again. */
+static struct pb_worker_note
+open_note(struct pb_worker *w, struct pb_worker_note *note)
+{
+	struct pb_worker_note copy;
+
+	uv_mutex_lock(&w->mutex);
+	copy = *note;
+	note->spare = false;
+	uv_mutex_unlock(&w->mutex);
+	if (!copy.spare)
+		pb_free(note);
+	return copy;
+}
+
 static void
 on_wake(uv_async_t *async)
 {
 	struct pb_worker *w = async->data;
-	struct note *note = take_notes(w);
+	struct pb_worker_note *next = take_notes(w);
 
-	while (note != NULL) {
-		struct note *next = note->next;
+	while (next != NULL) {
+		struct pb_worker_note note = open_note(w, next);
 
-		do_note(w, note);
-		pb_free(note);
-		note = next;
+		next = note.next;
+		do_note(w, &note);
 	}
 }
 
-static void
-send_note(struct pb_worker *w, struct note note)
+/*
+ * The one that is kept for its kind.  NULL where that is on its way already:
+ * it says the same, or is about another session, whose turn comes again; only
+ * of configurations the newest counts.
+ */
+static struct pb_worker_note *
+spare_note(struct pb_worker *w, struct pb_worker_note *note)
 {
-	struct note *copy = pb_xalloc(sizeof(*copy));
+	struct pb_worker_note *spare = &w->spare_notes[note->what];
+	struct pb_snapshot *older = spare->snapshot;
 
-	*copy = note;
+	if (!spare->spare) {
+		note->spare = true;
+		return spare;
+	}
+	if (note->what == NOTE_USE) {
+		spare->snapshot = note->snapshot;
+		pb_snapshot_unref(&older);
+	}
+	return NULL;
+}
+
+static void
+send_note(struct pb_worker *w, struct pb_worker_note note)
+{
+	struct pb_worker_note *copy = pb_alloc(sizeof(*copy));
+
 	uv_mutex_lock(&w->mutex);
-	copy->next = w->notes;
-	w->notes = copy;
+	if (copy == NULL)
+		copy = spare_note(w, &note);
+	if (copy != NULL) {
+		*copy = note;
+		copy->next = w->notes;
+		w->notes = copy;
+	}
 	uv_mutex_unlock(&w->mutex);
 	pb_check(uv_async_send(&w->wake) == 0);
 }
@@ -432,27 +314,48 @@ send_note(struct pb_worker *w, struct note note)
 void
 pb_worker_use(struct pb_worker *w, struct pb_snapshot *snapshot)
 {
-	send_note(w, (struct note){ .what = NOTE_USE,
+	send_note(w, (struct pb_worker_note){ .what = NOTE_USE,
 		.snapshot = pb_snapshot_ref(snapshot) });
 }
 
 void
 pb_worker_evict(struct pb_worker *w, uint64_t session_id)
 {
-	send_note(w, (struct note){ .what = NOTE_EVICT,
+	send_note(w, (struct pb_worker_note){ .what = NOTE_EVICT,
+		.session_id = session_id });
+}
+
+void
+pb_worker_weigh(struct pb_worker *w, struct pb_worker_weighing *weighing)
+{
+	send_note(w, (struct pb_worker_note){ .what = NOTE_WEIGH,
+		.weighing = weighing });
+}
+
+void
+pb_worker_shed(struct pb_worker *w, uint64_t session_id)
+{
+	send_note(w, (struct pb_worker_note){ .what = NOTE_SHED,
+		.session_id = session_id });
+}
+
+void
+pb_worker_doubt(struct pb_worker *w, uint64_t session_id)
+{
+	send_note(w, (struct pb_worker_note){ .what = NOTE_DOUBT,
 		.session_id = session_id });
 }
 
 void
 pb_worker_drain(struct pb_worker *w)
 {
-	send_note(w, (struct note){ .what = NOTE_DRAIN });
+	send_note(w, (struct pb_worker_note){ .what = NOTE_DRAIN });
 }
 
 void
 pb_worker_abort(struct pb_worker *w)
 {
-	send_note(w, (struct note){ .what = NOTE_ABORT });
+	send_note(w, (struct pb_worker_note){ .what = NOTE_ABORT });
 }
 
 static void
@@ -461,22 +364,6 @@ run(void *arg)
 	struct pb_worker *w = arg;
 
 	(void)uv_run(&w->uv, UV_RUN_DEFAULT);
-}
-
-static int
-listen_on(struct pb_worker *w, size_t i, int fd)
-{
-	struct listener *listener = &w->listeners[i];
-	int r = uv_poll_init(&w->uv, &listener->poll, fd);
-
-	if (r != 0)
-		return r;
-	w->n_listeners = i + 1;
-	listener->poll.data = listener;
-	listener->fd = fd;
-	listener->worker = w;
-	listener->number = i;
-	return listen(fd, BACKLOG) == 0 ? 0 : uv_translate_sys_error(errno);
 }
 
 static enum pb_status
@@ -493,10 +380,13 @@ open_loop(struct pb_worker *w, const struct pb_worker_options *o)
 	    w->loop.writer == NULL || w->listeners == NULL)
 		return PB_ENOMEM;
 	for (i = 0; i < o->n_sockets; i++) {
-		if (listen_on(w, i, o->sockets[i]) != 0)
+		if (pb_worker_listen_on(w, i, o->sockets[i]) != 0)
 			return PB_EIO;
 	}
-	watch(w);
+	pb_worker_watch(w);
+	/* A client, and its mail server; the rest is files and the like. */
+	pb_loop_reserve(&w->uv,
+	    2 * (size_t)w->snapshot->config->max_connections + SPARE_FILES);
 	return PB_OK;
 }
 
@@ -509,6 +399,7 @@ release(struct pb_worker *w)
 	pb_imap_writer_free(&w->loop.writer);
 	pb_free(w->loop.scratch);
 	pb_free(w->listeners);
+	pb_free(w->spare_notes);
 	pb_snapshot_unref(&w->snapshot);
 	pb_free(w);
 }
@@ -519,6 +410,7 @@ pb_worker_new(const struct pb_worker_options *o, struct pb_worker **out)
 	struct pb_worker *w = pb_xalloc(sizeof(*w));
 	enum pb_status st;
 
+	w->spare_notes = pb_xalloc(NOTE_KINDS * sizeof(*w->spare_notes));
 	w->index = o->index;
 	w->locks = o->locks;
 	w->limits = o->limits;
@@ -529,6 +421,7 @@ pb_worker_new(const struct pb_worker_options *o, struct pb_worker **out)
 	w->journal = o->journal;
 	w->snapshot = pb_snapshot_ref(o->snapshot);
 	w->evict = o->evict;
+	w->doubt = o->doubt;
 	w->owner = o->owner;
 	pb_check(uv_loop_init(&w->uv) == 0);
 	pb_check(uv_mutex_init(&w->mutex) == 0);
@@ -563,7 +456,7 @@ void
 pb_worker_free(struct pb_worker **wp)
 {
 	struct pb_worker *w = *wp;
-	struct note *note = take_notes(w);
+	struct pb_worker_note *note = take_notes(w);
 
 	*wp = NULL;
 	if (!w->started) {
@@ -572,7 +465,7 @@ pb_worker_free(struct pb_worker **wp)
 	}
 	/* Came too late; only a snapshot has to be given back. */
 	while (note != NULL) {
-		struct note *next = note->next;
+		struct pb_worker_note *next = note->next;
 
 		pb_snapshot_unref(&note->snapshot);
 		pb_free(note);

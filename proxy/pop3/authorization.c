@@ -42,20 +42,6 @@ pb_pop3_take_pass(struct pb_pop3_session *s, struct pb_pop3_request *request,
 	return st == PB_OK ? PB_AGAIN : st;
 }
 
-static bool
-has_control(struct pb_slice s)
-{
-	size_t i;
-
-	for (i = 0; i < s.len; i++) {
-		unsigned char c = (unsigned char)s.data[i];
-
-		if (c < 0x20 || c == 0x7f)
-			return true;
-	}
-	return false;
-}
-
 enum pb_status
 pb_pop3_take_apop(struct pb_pop3_session *s, struct pb_pop3_request *request,
     struct pb_buffer *out)
@@ -66,7 +52,7 @@ pb_pop3_take_apop(struct pb_pop3_session *s, struct pb_pop3_request *request,
 	size_t i;
 
 	pb_check(digest.len == sizeof(lower));
-	if (has_control(request->command.text))
+	if (pb_slice_has_control(request->command.text))
 		return pb_pop3_refuse(s, out, PB_REPLY_BAD_LOGIN_OCTETS);
 	for (i = 0; i < sizeof(lower); i++) {
 		char c = digest.data[i];

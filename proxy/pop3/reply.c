@@ -74,6 +74,8 @@ static const struct row rows[] = {
 	    "%1 deleted messages not removed"),
 	CODED(PB_REPLY_SHUTTING_DOWN, "SYS/TEMP",
 	    "service is being shut down, try again later"),
+	CODED(PB_REPLY_NO_ROOM, "SYS/TEMP",
+	    "service is busy, try again later"),
 };
 
 _Static_assert(sizeof(rows) / sizeof(rows[0]) == PB_REPLIES,

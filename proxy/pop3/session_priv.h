@@ -5,9 +5,19 @@
 #include "popbridge/pop3/session.h"
 
 /*
- * What the two files of the session share: session.c cuts lines and knows what
+ * What the files of the session share: line.c cuts lines, session.c knows what
  * is legal, authorization.c has the verbs by which a client says who it is.
  */
+
+/*
+ * Take octets of the line that is due, of a command or a response.  PB_OK when
+ * it is complete: in s->line, or in s->response when the session is within AUTH
+ * or the line outgrew the others; s->skipped says that it did not fit, and then
+ * what is kept of it is of no use.  PB_AGAIN when there must come more of it.
+ * PB_ENOMEM.
+ */
+enum pb_status pb_pop3_take_line(struct pb_pop3_session *s,
+				 struct pb_slice *in) PB_MUST_CHECK;
 
 /* Answer here: by an error of the client's making, or well. */
 enum pb_status pb_pop3_refuse(struct pb_pop3_session *s, struct pb_buffer *out,

@@ -9,8 +9,6 @@
  * the forms of names.
  */
 
-/* Octets below 0x20, and 0x7f. */
-bool pb_sasl_has_control(struct pb_slice s);
 bool pb_sasl_is_utf8(struct pb_slice s);
 
 /* A name, as it stands: not empty, not too long, no control octet. */

@@ -1,19 +1,5 @@
 #include "mechanism.h"
 
-bool
-pb_sasl_has_control(struct pb_slice s)
-{
-	size_t i;
-
-	for (i = 0; i < s.len; i++) {
-		unsigned char c = (unsigned char)s.data[i];
-
-		if (c < 0x20 || c == 0x7f)
-			return true;
-	}
-	return false;
-}
-
 /* How many octets follow the first one of a character, or -1. */
 static int
 following(unsigned char first)
@@ -64,7 +50,7 @@ pb_sasl_is_utf8(struct pb_slice s)
 enum pb_status
 pb_sasl_keep_name(struct pb_secret *where, struct pb_slice name)
 {
-	if (pb_sasl_has_control(name))
+	if (pb_slice_has_control(name))
 		return PB_EINVAL;
 	if (name.len > PB_SASL_NAME_MAX)
 		return PB_ETOOBIG;

@@ -63,7 +63,7 @@ keep_token(struct pb_sasl_server *s, struct pb_slice auth)
 	if (!pb_slice_starts(auth, "Bearer "))
 		return PB_EPROTO;
 	pb_slice_skip(&auth, strlen("Bearer "));
-	if (pb_sasl_has_control(auth))
+	if (pb_slice_has_control(auth))
 		return PB_EINVAL;
 	for (i = 0; i < auth.len; i++) {
 		if (auth.data[i] <= ' ' || auth.data[i] > '~')

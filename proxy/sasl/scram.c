@@ -66,7 +66,7 @@ read_first(struct pb_sasl_server *s, struct pb_slice message)
 	enum pb_status st;
 	struct pb_slice nonce;
 
-	if (pb_sasl_has_control(message))
+	if (pb_slice_has_control(message))
 		return PB_EINVAL;
 	st = pb_sasl_take_gs2(&message, &s->authzid);
 	if (st == PB_OK)
@@ -176,7 +176,7 @@ pb_sasl_scram_final(struct pb_sasl_server *s, struct pb_slice message,
 {
 	enum pb_status st;
 
-	if (pb_sasl_has_control(message))
+	if (pb_slice_has_control(message))
 		return PB_EINVAL;
 	st = step(s, message, GSASL_OK, challenge);
 	s->step = PB_SASL_SEEN;

@@ -115,6 +115,16 @@ judge_user(struct pb_judgement *j)
 }
 
 static void
+judge_memory(struct pb_judgement *j)
+{
+	if (j->config->memory_hard > 0 &&
+	    j->config->memory_soft > j->config->memory_hard)
+		pb_judge_say(j, PB_CONFIG_ERROR, "memory-soft", "sessions "
+		    "would be ended (memory-hard) before new ones are "
+		    "refused: give less than memory-hard");
+}
+
+static void
 judge_timeouts(struct pb_judgement *j)
 {
 	if (j->config->idle_timeout < 600)
@@ -134,6 +144,7 @@ pb_config_judge(const struct pb_config *config,
 	judge_accounts(&j);
 	judge_journal(&j);
 	judge_user(&j);
+	judge_memory(&j);
 	judge_timeouts(&j);
 	return j.result;
 }

@@ -110,6 +110,8 @@ pb_limits_verdict_name(enum pb_limits_verdict verdict)
 		return "max-connections-per-user";
 	case PB_LIMITS_NO_MEMORY:
 		return "no memory";
+	case PB_LIMITS_MEMORY_SHORT:
+		return "memory-soft";
 	}
 	return "?";
 }
@@ -175,6 +177,8 @@ static enum pb_limits_verdict
 admit(struct pb_limits *l, const struct pb_limits_max *max,
     const struct pb_limits_key *network)
 {
+	if (l->shut)
+		return PB_LIMITS_MEMORY_SHORT;
 	if (l->connections >= max->connections)
 		return PB_LIMITS_TOO_MANY;
 	if (size_of(l->networks, network) >= max->per_network)
@@ -186,6 +190,14 @@ admit(struct pb_limits *l, const struct pb_limits_max *max,
 	l->connections++;
 	l->unauthenticated++;
 	return PB_LIMITS_WELCOME;
+}
+
+void
+pb_limits_shut(struct pb_limits *l, bool shut)
+{
+	pb_limits_lock(l);
+	l->shut = shut;
+	pb_limits_unlock(l);
 }
 
 enum pb_limits_verdict

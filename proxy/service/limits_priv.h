@@ -38,6 +38,7 @@ struct pb_limits {
 	struct pb_limits_refused *refused;
 	size_t connections;
 	size_t unauthenticated;
+	bool shut;
 	struct pb_limits_topic_state topics[PB_LIMITS_TOPICS];
 };
 

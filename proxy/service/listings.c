@@ -243,6 +243,18 @@ pb_listings_forget(struct pb_listings *l, struct pb_slice key)
 	let_go(gone);
 }
 
+void
+pb_listings_clear(struct pb_listings *l)
+{
+	struct entry *gone = NULL;
+
+	enter(l);
+	while (l->oldest != NULL)
+		take_out(l, l->oldest, &gone);
+	leave(l);
+	let_go(gone);
+}
+
 struct pb_listings_stats
 pb_listings_stats(struct pb_listings *l)
 {

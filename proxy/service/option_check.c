@@ -46,20 +46,6 @@ is_printable(struct pb_slice s)
 	return true;
 }
 
-static bool
-has_control(struct pb_slice s)
-{
-	size_t i;
-
-	for (i = 0; i < s.len; i++) {
-		unsigned char c = (unsigned char)s.data[i];
-
-		if (c < ' ' || c == 0x7f)
-			return true;
-	}
-	return false;
-}
-
 enum pb_status
 pb_option_check_mailbox(struct pb_slice value, char *why)
 {
@@ -119,7 +105,7 @@ pb_option_check_login(struct pb_slice value, char *why)
 	if (value.len == 0)
 		return pb_option_refuse(why, "it is empty: give the login of "
 		    "the master user, or leave the option out");
-	if (value.len > PB_ROUTE_LOGIN_MAX || has_control(value))
+	if (value.len > PB_ROUTE_LOGIN_MAX || pb_slice_has_control(value))
 		return pb_option_refuse(why, "a login has at most %d letters, "
 		    "and no control characters", PB_ROUTE_LOGIN_MAX);
 	return PB_OK;
@@ -131,7 +117,7 @@ pb_option_check_pattern(struct pb_slice value, char *why)
 	if (value.len == 0)
 		return pb_option_refuse(why, "a pattern is empty: no login "
 		    "is; \"*\" is every login");
-	if (value.len > PB_ROUTE_LOGIN_MAX || has_control(value))
+	if (value.len > PB_ROUTE_LOGIN_MAX || pb_slice_has_control(value))
 		return pb_option_refuse(why, "a pattern has at most %d "
 		    "letters, and no control characters", PB_ROUTE_LOGIN_MAX);
 	return PB_OK;

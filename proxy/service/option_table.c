@@ -262,6 +262,13 @@ static const struct pb_option rows[] = {
 	    .reason = "whoever has no password after an hour has none",
 	    .help = "longest time from the connection to the login, whatever "
 		"the client says meanwhile" },
+	{ .name = "client-keepalive", .type = PB_OPTION_NUMBER,
+	    GLOBAL(client_keepalive), .argument = "SECONDS",
+	    .fallback = "120", .min = 1, .max = 7200,
+	    .reason = "a device that is gone keeps its maildrop locked so "
+		"long",
+	    .help = "ask a client that is silent for so long whether it is "
+		"still there (TCP keepalive); 10 s later it is gone" },
 	{ .name = "max-connections", .type = PB_OPTION_NUMBER,
 	    GLOBAL(max_connections), .argument = "N",
 	    .fallback = "20000", .min = 1, .max = 1000000,
@@ -330,6 +337,21 @@ static const struct pb_option rows[] = {
 	    .reason = "8 octets a message: 64 GB are eight billion messages",
 	    .help = "memory for what mailboxes held, so that a poll asks only "
 		"what is new; 0 remembers nothing" },
+	/* Without a default, for it depends on what the system allows. */
+	{ .name = "memory-soft", .type = PB_OPTION_NUMBER,
+	    GLOBAL(memory_soft), .argument = "MEGABYTES",
+	    .min = 0, .max = 16777216,
+	    .reason = "no machine has more than 16 TB",
+	    .help = "let no more clients in, and read nothing ahead, while "
+		"the process has more memory; 0 is no limit (without it, 75 % "
+		"of what its cgroup may have)" },
+	{ .name = "memory-hard", .type = PB_OPTION_NUMBER,
+	    GLOBAL(memory_hard), .argument = "MEGABYTES",
+	    .min = 0, .max = 16777216,
+	    .reason = "no machine has more than 16 TB",
+	    .help = "end the sessions that hold most while the process has "
+		"more memory; 0 is no limit (without it, 90 % of what its "
+		"cgroup may have)" },
 	{ .name = "workers", .type = PB_OPTION_NUMBER, GLOBAL(workers),
 	    .argument = "N", .fallback = "0", .min = 0, .max = 256,
 	    .reason = "each is a thread, and more than cores gain nothing",

@@ -14,6 +14,18 @@
 #include <unistd.h>
 
 #include "popbridge/base/check.h"
+#include "popbridge/base/mem.h"
+
+char *
+pb_file_in(const char *folder, const char *name)
+{
+	size_t size = strlen(folder) + strlen(name) + 2;
+	char *path = pb_alloc(size);
+
+	if (path != NULL)
+		snprintf(path, size, "%s/%s", folder, name);
+	return path;
+}
 
 static enum pb_status
 fail(struct pb_error *err, const char *file, const char *what)

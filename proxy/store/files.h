@@ -9,6 +9,9 @@
 
 /* Files that only their owner may see. */
 
+/* The name of a file in a folder: the caller's.  NULL: no memory. */
+char *pb_file_in(const char *folder, const char *name);
+
 /*
  * Read all of it, which must be less than size.
  *

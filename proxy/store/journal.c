@@ -25,17 +25,6 @@ pb_journal_now(void)
 	return time(NULL);
 }
 
-static char *
-join(const char *directory, const char *name)
-{
-	size_t size = strlen(directory) + strlen(name) + 2;
-	char *path = pb_alloc(size);
-
-	if (path != NULL)
-		snprintf(path, size, "%s/%s", directory, name);
-	return path;
-}
-
 struct pb_journal *
 pb_journal_new(const char *directory)
 {
@@ -45,8 +34,8 @@ pb_journal_new(const char *directory)
 		return NULL;
 	pb_check(pthread_mutex_init(&j->reader.lock, NULL) == 0);
 	pb_check(pthread_mutex_init(&j->writer.lock, NULL) == 0);
-	j->directory = join(directory, "");
-	j->name = join(directory, FILE_NAME);
+	j->directory = pb_file_in(directory, "");
+	j->name = pb_file_in(directory, FILE_NAME);
 	if (j->directory == NULL || j->name == NULL)
 		pb_journal_free(&j);
 	return j;
@@ -60,8 +49,8 @@ pb_journal_free(struct pb_journal **journal)
 	*journal = NULL;
 	if (j == NULL)
 		return;
-	pb_journal_file_close(&j->reader.file);
-	pb_journal_file_close(&j->writer.file);
+	pb_db_file_close(&j->reader.file);
+	pb_db_file_close(&j->writer.file);
 	pb_check(pthread_mutex_destroy(&j->reader.lock) == 0);
 	pb_check(pthread_mutex_destroy(&j->writer.lock) == 0);
 	pb_free(j->directory);
@@ -129,9 +118,9 @@ open_writer(struct pb_journal *j, struct pb_error *err)
 	enum pb_status st;
 
 	if (j->writer.file.db != NULL &&
-	    !pb_journal_file_has_moved(&j->writer.file))
+	    !pb_db_file_has_moved(&j->writer.file))
 		return PB_OK;
-	pb_journal_file_close(&j->writer.file);
+	pb_db_file_close(&j->writer.file);
 	st = pb_listing_cache_judge(j->directory, err);
 	if (st == PB_OK)
 		st = pb_journal_file_make(&j->writer.file, j->name, err);
@@ -141,14 +130,14 @@ open_writer(struct pb_journal *j, struct pb_error *err)
 static enum pb_status
 prune(struct pb_journal *j, struct pb_error *err)
 {
-	struct pb_journal_file *f = &j->writer.file;
+	struct pb_db_file *f = &j->writer.file;
 	int64_t before = pb_journal_now() - PB_JOURNAL_KEEP_SECONDS;
 	struct pb_journal_text text;
 	struct pb_journal_entry e;
 	enum pb_status st;
 
 	pb_db_bind_number(f->statement[PB_JOURNAL_SQL_OLD], 1, before);
-	while ((st = pb_journal_file_step(f, PB_JOURNAL_SQL_OLD, err)) ==
+	while ((st = pb_db_file_step(f, PB_JOURNAL_SQL_OLD, err)) ==
 	    PB_OK) {
 		pb_journal_read_entry(f->statement[PB_JOURNAL_SQL_OLD],
 		    &text, &e);
@@ -161,7 +150,7 @@ prune(struct pb_journal *j, struct pb_error *err)
 	if (st != PB_EOF)
 		return st;
 	pb_db_bind_number(f->statement[PB_JOURNAL_SQL_DROP_OLD], 1, before);
-	return pb_journal_file_run(f, PB_JOURNAL_SQL_DROP_OLD, err);
+	return pb_db_file_run(f, PB_JOURNAL_SQL_DROP_OLD, err);
 }
 
 /* A connection that has failed may not be what it was. */
@@ -170,9 +159,9 @@ turn_failed(struct pb_journal *j, enum pb_status st, struct pb_error *err)
 {
 	struct pb_error ignored = *err;
 
-	pb_journal_file_close(&j->writer.file);
+	pb_db_file_close(&j->writer.file);
 	if (st == PB_EPROTO && put_aside(j, &ignored) != PB_OK)
-		pb_journal_file_close(&j->writer.file);
+		pb_db_file_close(&j->writer.file);
 	pb_journal_unlock(&j->writer);
 	return st == PB_EPROTO ? PB_EIO : st;
 }
@@ -180,7 +169,7 @@ turn_failed(struct pb_journal *j, enum pb_status st, struct pb_error *err)
 enum pb_status
 pb_journal_begin(struct pb_journal *j, bool durable, struct pb_error *err)
 {
-	struct pb_journal_file *f = &j->writer.file;
+	struct pb_db_file *f = &j->writer.file;
 	int64_t now = pb_journal_now();
 	enum pb_status st;
 
@@ -189,7 +178,7 @@ pb_journal_begin(struct pb_journal *j, bool durable, struct pb_error *err)
 	if (st == PB_OK)
 		st = pb_journal_file_sync(f, durable, err);
 	if (st == PB_OK)
-		st = pb_journal_file_run(f, PB_JOURNAL_SQL_BEGIN, err);
+		st = pb_db_file_run(f, PB_DB_BEGIN, err);
 	if (st == PB_OK && (now < j->pruned_at ||
 	    now >= j->pruned_at + PRUNE_SECONDS)) {
 		st = prune(j, err);
@@ -202,7 +191,7 @@ enum pb_status
 pb_journal_end(struct pb_journal *j, enum pb_status so_far,
     struct pb_error *err)
 {
-	enum pb_status st = pb_journal_file_end(&j->writer.file, so_far, err);
+	enum pb_status st = pb_db_file_end(&j->writer.file, so_far, err);
 
 	if (st != PB_OK)
 		return turn_failed(j, st, err);
@@ -224,9 +213,9 @@ pb_journal_suspect(struct pb_journal *j)
 	struct pb_error err = { .text = "" };
 
 	pb_journal_lock(&j->writer);
-	pb_journal_file_close(&j->writer.file);
+	pb_db_file_close(&j->writer.file);
 	if (open_writer(j, &err) != PB_OK)
-		pb_journal_file_close(&j->writer.file);
+		pb_db_file_close(&j->writer.file);
 	pb_journal_unlock(&j->writer);
 }
 

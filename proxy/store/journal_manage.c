@@ -34,10 +34,14 @@ pb_journal_read_entry(sqlite3_stmt *s, struct pb_journal_text *text,
 	    sizeof(text->session));
 	copy(s, PB_JOURNAL_COLUMN_CLIENT, text->client, sizeof(text->client));
 	copy(s, PB_JOURNAL_COLUMN_ERROR, text->error, sizeof(text->error));
+	copy(s, PB_JOURNAL_COLUMN_REMOVAL, text->removal,
+	    sizeof(text->removal));
+	copy(s, PB_JOURNAL_COLUMN_LOGIN, text->login, sizeof(text->login));
 	*entry = (struct pb_journal_entry){
 		.number = sqlite3_column_int64(s, PB_JOURNAL_COLUMN_NUMBER),
 		.upstream = text->maildrop, .session = text->session,
 		.client = text->client, .error = text->error,
+		.removal = text->removal, .login = text->login,
 		.messages = (uint32_t)sqlite3_column_int64(s,
 		    PB_JOURNAL_COLUMN_MESSAGES),
 		.since = sqlite3_column_int64(s, PB_JOURNAL_COLUMN_SINCE),
@@ -47,7 +51,7 @@ pb_journal_read_entry(sqlite3_stmt *s, struct pb_journal_text *text,
 }
 
 static enum pb_status
-list(struct pb_journal_file *f,
+list(struct pb_db_file *f,
     void (*each)(void *ctx, const struct pb_journal_entry *e), void *ctx,
     struct pb_error *err)
 {
@@ -55,7 +59,7 @@ list(struct pb_journal_file *f,
 	struct pb_journal_entry entry;
 	enum pb_status st;
 
-	while ((st = pb_journal_file_step(f, PB_JOURNAL_SQL_LIST, err)) ==
+	while ((st = pb_db_file_step(f, PB_JOURNAL_SQL_LIST, err)) ==
 	    PB_OK) {
 		pb_journal_read_entry(f->statement[PB_JOURNAL_SQL_LIST],
 		    &text, &entry);
@@ -86,7 +90,7 @@ change(struct pb_journal *j, enum pb_journal_sql which, int64_t number,
 	if (st != PB_OK)
 		return st;
 	pb_db_bind_number(j->writer.file.statement[which], 1, number);
-	st = pb_journal_file_run(&j->writer.file, which, err);
+	st = pb_db_file_run(&j->writer.file, which, err);
 	changed = sqlite3_changes(j->writer.file.db);
 	st = pb_journal_end(j, st, err);
 	return st == PB_OK && changed == 0 ? PB_EOF : st;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "journal_file.h"
+#include "popbridge/base/buffer.h"
 #include "popbridge/store/journal.h"
 
 /* Whoever has not been there for longer wants his messages back. */
@@ -14,7 +15,7 @@
 /* A connection, and whose turn it is. */
 struct pb_journal_side {
 	pthread_mutex_t lock;
-	struct pb_journal_file file;
+	struct pb_db_file file;
 };
 
 struct pb_journal {
@@ -46,12 +47,58 @@ void pb_journal_suspect(struct pb_journal *j);
 /* Tell the log, unless it was told of something a short while ago. */
 void pb_journal_say(struct pb_journal *j, const char *text, const char *why);
 
+/* Whom a row belongs to, and how: its checksum binds the UIDs to that. */
+struct pb_journal_owner {
+	struct pb_slice maildrop;
+	struct pb_slice login;
+	enum pb_removal removal;
+	uint32_t uidvalidity;
+};
+
+/* UIDs as a row has them. */
+struct pb_journal_code {
+	struct pb_buffer uids;
+	uint8_t checksum[32];
+};
+
+/* With PB_OK, *code is to be given to _code_fini.  PB_ENOMEM. */
+enum pb_status pb_journal_encode(const struct pb_journal_owner *owner,
+				 const uint32_t *uids, size_t n,
+				 struct pb_journal_code *code) PB_MUST_CHECK;
+void pb_journal_code_fini(struct pb_journal_code *code);
+/* *uids is the caller's.  PB_EINVAL: the row is damaged; PB_ENOMEM. */
+enum pb_status pb_journal_decode(const struct pb_journal_owner *owner,
+				 struct pb_slice octets,
+				 struct pb_slice checksum, uint32_t **uids,
+				 size_t *n) PB_MUST_CHECK;
+
+/* A new row, in a transaction. */
+enum pb_status pb_journal_add(struct pb_db_file *f,
+			      const struct pb_journal_source *source,
+			      const struct pb_promise *promise,
+			      int64_t *number,
+			      struct pb_error *err) PB_MUST_CHECK;
+/* The same for what is kept: it goes into the user's row. */
+enum pb_status pb_journal_keep(struct pb_db_file *f,
+			       const struct pb_journal_source *source,
+			       const struct pb_promise *promise,
+			       int64_t *number,
+			       struct pb_error *err) PB_MUST_CHECK;
+/* Strike out UIDs of what is kept, in a transaction. */
+enum pb_status pb_journal_strike(struct pb_db_file *f, int64_t number,
+				 const uint32_t *gone, size_t n,
+				 struct pb_error *err) PB_MUST_CHECK;
+
+void pb_journal_say_damaged(int64_t number);
+
 /* What a row of LIST or OLD says, in memory of the caller's. */
 struct pb_journal_text {
 	char maildrop[1024];
 	char session[32];
 	char client[64];
 	char error[256];
+	char removal[16];
+	char login[256];
 };
 void pb_journal_read_entry(sqlite3_stmt *s, struct pb_journal_text *text,
 			   struct pb_journal_entry *entry);

@@ -115,7 +115,7 @@ close_idle(struct pb_listing_cache *c)
 {
 	pb_listing_cache_lock(c);
 	while (c->n_idle > 0)
-		pb_listing_file_close(&c->idle[--c->n_idle]);
+		pb_db_file_close(&c->idle[--c->n_idle]);
 	pb_listing_cache_unlock(c);
 }
 
@@ -125,9 +125,9 @@ open_writer(struct pb_listing_cache *c, bool anew, struct pb_error *err)
 	enum pb_status st;
 
 	anew = anew && c->writer.db != NULL &&
-	    !pb_listing_file_has_moved(&c->writer);
+	    !pb_db_file_has_moved(&c->writer);
 	close_idle(c);
-	pb_listing_file_close(&c->writer);
+	pb_db_file_close(&c->writer);
 	if (anew)
 		return begin_anew(c, "it is damaged", err);
 	st = pb_listing_file_make(&c->writer, c->file, err);
@@ -148,7 +148,7 @@ pb_listing_cache_ready(struct pb_listing_cache *c, bool anew,
 
 	c->pruned_on = 0;
 	if (st != PB_OK) {
-		pb_listing_file_close(&c->writer);
+		pb_db_file_close(&c->writer);
 		return st;
 	}
 	/* Two processes must not find it damaged, and make two. */
@@ -161,22 +161,11 @@ pb_listing_cache_ready(struct pb_listing_cache *c, bool anew,
 	return st;
 }
 
-static char *
-join(const char *directory, const char *name)
-{
-	size_t size = strlen(directory) + strlen(name) + 2;
-	char *path = pb_alloc(size);
-
-	if (path != NULL)
-		snprintf(path, size, "%s/%s", directory, name);
-	return path;
-}
-
 static void
 release(struct pb_listing_cache *c)
 {
 	close_idle(c);
-	pb_listing_file_close(&c->writer);
+	pb_db_file_close(&c->writer);
 	pb_check(pthread_cond_destroy(&c->news) == 0);
 	pb_check(pthread_cond_destroy(&c->done) == 0);
 	pb_check(pthread_mutex_destroy(&c->lock) == 0);
@@ -215,8 +204,8 @@ allocate(const char *directory)
 		return NULL;
 	init_locks(c);
 	c->max = TOTAL_MAX;
-	c->directory = join(directory, "");
-	c->file = join(directory, FILE_NAME);
+	c->directory = pb_file_in(directory, "");
+	c->file = pb_file_in(directory, FILE_NAME);
 	if (c->directory == NULL || c->file == NULL) {
 		release(c);
 		return NULL;
@@ -274,30 +263,30 @@ pb_listing_cache_close(struct pb_listing_cache **cache)
 
 /* One that is not in use, or a new one. */
 static enum pb_status
-take_reader(struct pb_listing_cache *c, struct pb_listing_file *f,
+take_reader(struct pb_listing_cache *c, struct pb_db_file *f,
     struct pb_error *err)
 {
-	*f = (struct pb_listing_file){ .db = NULL };
+	*f = (struct pb_db_file){ .db = NULL };
 	pb_listing_cache_lock(c);
 	if (c->n_idle > 0)
 		*f = c->idle[--c->n_idle];
 	pb_listing_cache_unlock(c);
-	if (f->db != NULL && !pb_listing_file_has_moved(f))
+	if (f->db != NULL && !pb_db_file_has_moved(f))
 		return PB_OK;
-	pb_listing_file_close(f);
+	pb_db_file_close(f);
 	return pb_listing_file_open(f, c->file, err);
 }
 
 static void
-give_back(struct pb_listing_cache *c, struct pb_listing_file *f)
+give_back(struct pb_listing_cache *c, struct pb_db_file *f)
 {
 	pb_listing_cache_lock(c);
 	if (c->n_idle < PB_LISTING_READERS) {
 		c->idle[c->n_idle++] = *f;
-		*f = (struct pb_listing_file){ .db = NULL };
+		*f = (struct pb_db_file){ .db = NULL };
 	}
 	pb_listing_cache_unlock(c);
-	pb_listing_file_close(f);
+	pb_db_file_close(f);
 }
 
 static void
@@ -335,14 +324,14 @@ static enum pb_status
 find(struct pb_listing_cache *c, const struct pb_listing_id *id,
     struct pb_listing_row *row, struct pb_error *err)
 {
-	struct pb_listing_file f;
+	struct pb_db_file f;
 	enum pb_status st = take_reader(c, &f, err);
 
 	if (st != PB_OK)
 		return st;
 	st = pb_listing_file_find(&f, id, row, err);
 	/* What another process has removed says nothing any more. */
-	if (st != PB_OK && pb_listing_file_has_moved(&f))
+	if (st != PB_OK && pb_db_file_has_moved(&f))
 		st = PB_EOF;
 	give_back(c, &f);
 	return st;

@@ -61,7 +61,7 @@ struct pb_listing_cache {
 	struct pb_listing_job *waiting;	/* own; oldest first */
 	size_t waiting_octets;
 	struct pb_listing_job *writing;	/* own; what the thread took */
-	struct pb_listing_file idle[PB_LISTING_READERS];
+	struct pb_db_file idle[PB_LISTING_READERS];
 	size_t n_idle;
 	bool damaged;		/* a reader says so */
 	bool hurry;
@@ -71,7 +71,7 @@ struct pb_listing_cache {
 	struct pb_listing_said said[PB_LISTING_FAULT_COUNT];
 
 	/* The thread's own. */
-	struct pb_listing_file writer;
+	struct pb_db_file writer;
 	uint64_t octets;	/* in the file, about; since: */
 	int64_t pruned_on;	/* day; 0: never */
 };

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "files.h"
-#include "popbridge/base/check.h"
 #include "popbridge/store/listing_code.h"
 
 /* "popl", as file(1) and other programs know a file of ours. */
@@ -35,9 +34,6 @@ static const char schema[] =
     "CREATE INDEX listing_by_use ON listing (used, octets);";
 
 static const char *const statements[] = {
-	[PB_LISTING_SQL_BEGIN] = "BEGIN IMMEDIATE",
-	[PB_LISTING_SQL_COMMIT] = "COMMIT",
-	[PB_LISTING_SQL_ROLLBACK] = "ROLLBACK",
 	[PB_LISTING_SQL_FIND] = "SELECT used, checksum, value FROM listing"
 	    " WHERE id = ?1",
 	/* What has not changed is not written again. */
@@ -61,6 +57,20 @@ static const char *const statements[] = {
 _Static_assert(sizeof(statements) / sizeof(statements[0]) ==
     PB_LISTING_SQL_COUNT, "a row for every statement");
 
+static const struct pb_db_kind kind = {
+	.what = "the file of listings",
+	.foreign = "it is no file of listings",
+	.other_version = "it is of another version of popbridge",
+	.id = APPLICATION_ID,
+	.version = VERSION,
+	.schema = schema,
+	/* A power failure may cost the last saves, but not the file. */
+	.settings = "PRAGMA synchronous = NORMAL;"
+	    "PRAGMA journal_size_limit = " LOG_OCTETS,
+	.statements = statements,
+	.n = PB_LISTING_SQL_COUNT,
+};
+
 /* The digest of two parts, of which the first has always the same length. */
 static bool
 digest(const void *first, size_t len, struct pb_slice second, uint8_t out[32])
@@ -83,60 +93,27 @@ pb_listing_id_of(struct pb_slice key, struct pb_listing_id *id)
 	return digest(what, sizeof(what), key, id->octets);
 }
 
+/* Whatever is wrong with it, it has to be begun anew. */
 static enum pb_status
-no_memory(struct pb_error *err)
+said(enum pb_status st)
 {
-	pb_error_set(err, PB_ERROR_INTERNAL, PB_SCOPE_MAILDROP,
-	    "no memory for the file of listings");
-	return PB_ENOMEM;
-}
-
-/* What is said of tables that are not ours counts as damage, too. */
-static enum pb_status
-failed(struct pb_listing_file *f, struct pb_error *err)
-{
-	int code = sqlite3_errcode(f->db);
-
-	if (code == SQLITE_NOMEM)
-		return no_memory(err);
-	if (pb_db_is_damaged(f->db) || code == SQLITE_ERROR ||
-	    code == SQLITE_CONSTRAINT || code == SQLITE_MISMATCH) {
-		pb_error_set(err, PB_ERROR_TEMPORARY, PB_SCOPE_MAILDROP,
-		    "%s: %s", f->name, sqlite3_errmsg(f->db));
-		return PB_EINVAL;
-	}
-	pb_error_set(err, PB_ERROR_TEMPORARY, PB_SCOPE_MAILDROP, "%s: %s%s",
-	    f->name, sqlite3_errmsg(f->db), pb_db_hint(f->db));
-	return PB_EIO;
-}
-
-/* PB_OK: there is a row; PB_EOF: no more, and the statement has let go. */
-static enum pb_status
-step(struct pb_listing_file *f, sqlite3_stmt *s, struct pb_error *err)
-{
-	int result = sqlite3_step(s);
-	enum pb_status st = PB_EOF;
-
-	if (result == SQLITE_ROW)
-		return PB_OK;
-	if (result != SQLITE_DONE)
-		st = failed(f, err);
-	pb_db_leave(s);
-	return st;
+	return st == PB_EPROTO ? PB_EINVAL : st;
 }
 
 static enum pb_status
-run(struct pb_listing_file *f, enum pb_listing_sql which,
-    struct pb_error *err)
+step(struct pb_db_file *f, enum pb_listing_sql which, struct pb_error *err)
 {
-	enum pb_status st = step(f, f->statement[which], err);
+	return said(pb_db_file_step(f, which, err));
+}
 
-	pb_check(st != PB_OK);
-	return st == PB_EOF ? PB_OK : st;
+static enum pb_status
+run(struct pb_db_file *f, enum pb_listing_sql which, struct pb_error *err)
+{
+	return said(pb_db_file_run(f, which, err));
 }
 
 static sqlite3_stmt *
-statement_for(struct pb_listing_file *f, enum pb_listing_sql which,
+statement_for(struct pb_db_file *f, enum pb_listing_sql which,
     const struct pb_listing_id *id)
 {
 	pb_db_bind_blob(f->statement[which], 1, id->octets,
@@ -144,131 +121,21 @@ statement_for(struct pb_listing_file *f, enum pb_listing_sql which,
 	return f->statement[which];
 }
 
-/* PB_OK: it is ours; PB_EOF: it is empty. */
-static enum pb_status
-recognise(struct pb_listing_file *f, struct pb_error *err)
-{
-	int64_t id = 0;
-	int64_t tables = 0;
-	int64_t version = 0;
-
-	if (!pb_db_ask_number(f->db, "PRAGMA application_id", &id) ||
-	    !pb_db_ask_number(f->db, "PRAGMA user_version", &version) ||
-	    !pb_db_ask_number(f->db, "SELECT count(*) FROM sqlite_schema",
-		&tables))
-		return failed(f, err);
-	if (id == 0 && tables == 0 && version == 0)
-		return PB_EOF;
-	if (id == APPLICATION_ID && version == VERSION)
-		return PB_OK;
-	pb_error_set(err, PB_ERROR_TEMPORARY, PB_SCOPE_MAILDROP,
-	    id != APPLICATION_ID ? "%s: it is no file of listings" :
-	    "%s: it is of another version of popbridge", f->name);
-	return PB_EINVAL;
-}
-
-static enum pb_status
-execute(struct pb_listing_file *f, const char *sql, struct pb_error *err)
-{
-	return sqlite3_exec(f->db, sql, NULL, NULL, NULL) == SQLITE_OK ?
-	    PB_OK : failed(f, err);
-}
-
-/* Two processes may find it empty at the same time. */
-static enum pb_status
-make_tables(struct pb_listing_file *f, struct pb_error *err)
-{
-	char identity[96];
-	enum pb_status st;
-
-	snprintf(identity, sizeof(identity), "PRAGMA application_id = %d;"
-	    "PRAGMA user_version = %d", APPLICATION_ID, VERSION);
-	st = execute(f, "PRAGMA journal_mode = WAL; BEGIN IMMEDIATE", err);
-	if (st != PB_OK)
-		return st;
-	st = recognise(f, err);
-	if (st == PB_EOF) {
-		st = execute(f, schema, err);
-		if (st == PB_OK)
-			st = execute(f, identity, err);
-	}
-	if (st == PB_OK)
-		return execute(f, "COMMIT", err);
-	(void)sqlite3_exec(f->db, "ROLLBACK", NULL, NULL, NULL);
-	return st;
-}
-
-static enum pb_status
-prepare(struct pb_listing_file *f, struct pb_error *err)
-{
-	size_t i;
-
-	for (i = 0; i < PB_LISTING_SQL_COUNT; i++) {
-		if (sqlite3_prepare_v3(f->db, statements[i], -1,
-		    SQLITE_PREPARE_PERSISTENT, &f->statement[i], NULL) !=
-		    SQLITE_OK)
-			return failed(f, err);
-	}
-	return PB_OK;
-}
-
-static enum pb_status
-open_file(struct pb_listing_file *f, const char *name, bool make,
+enum pb_status
+pb_listing_file_open(struct pb_db_file *f, const char *name,
     struct pb_error *err)
 {
-	enum pb_status st;
-
-	f->name = name;
-	if (!pb_db_connect(name, &f->db))
-		return f->db != NULL ? failed(f, err) : no_memory(err);
-	st = recognise(f, err);
-	if (st == PB_EOF && make)
-		st = make_tables(f, err);
-	/*
-	 * A power failure may cost the last saves, but not the file.  Without
-	 * mmap, what another process cuts off is an error, and no signal.
-	 */
-	if (st == PB_OK)
-		st = execute(f, "PRAGMA synchronous = NORMAL;"
-		    "PRAGMA trusted_schema = OFF;"
-		    "PRAGMA mmap_size = 0;"
-		    "PRAGMA journal_size_limit = " LOG_OCTETS, err);
-	return st == PB_OK ? prepare(f, err) : st;
+	return said(pb_db_file_open(f, &kind, name, false, err));
 }
 
 enum pb_status
-pb_listing_file_open(struct pb_listing_file *f, const char *name,
-    struct pb_error *err)
-{
-	enum pb_status st = open_file(f, name, false, err);
-
-	if (st != PB_OK)
-		pb_listing_file_close(f);
-	return st;
-}
-
-enum pb_status
-pb_listing_file_make(struct pb_listing_file *f, const char *name,
+pb_listing_file_make(struct pb_db_file *f, const char *name,
     struct pb_error *err)
 {
 	enum pb_status st = pb_file_make_private(name, err);
 
-	if (st == PB_OK)
-		st = open_file(f, name, true, err);
-	if (st != PB_OK)
-		pb_listing_file_close(f);
-	return st;
-}
-
-void
-pb_listing_file_close(struct pb_listing_file *f)
-{
-	size_t i;
-
-	for (i = 0; i < PB_LISTING_SQL_COUNT; i++)
-		sqlite3_finalize(f->statement[i]);
-	sqlite3_close(f->db);
-	*f = (struct pb_listing_file){ .db = NULL };
+	return st == PB_OK ? said(pb_db_file_open(f, &kind, name, true, err))
+	    : st;
 }
 
 enum pb_status
@@ -290,15 +157,6 @@ pb_listing_file_remove(const char *name, struct pb_error *err)
 		return PB_EIO;
 	}
 	return PB_OK;
-}
-
-bool
-pb_listing_file_has_moved(struct pb_listing_file *f)
-{
-	int moved = 0;
-
-	return sqlite3_file_control(f->db, "main", SQLITE_FCNTL_HAS_MOVED,
-	    &moved) != SQLITE_OK || moved != 0;
 }
 
 static enum pb_status
@@ -325,43 +183,36 @@ read_row(sqlite3_stmt *s, const struct pb_listing_id *id,
 }
 
 enum pb_status
-pb_listing_file_find(struct pb_listing_file *f,
+pb_listing_file_find(struct pb_db_file *f,
     const struct pb_listing_id *id, struct pb_listing_row *row,
     struct pb_error *err)
 {
 	sqlite3_stmt *s = statement_for(f, PB_LISTING_SQL_FIND, id);
-	enum pb_status st = step(f, s, err);
+	enum pb_status st = step(f, PB_LISTING_SQL_FIND, err);
 
 	*row = (struct pb_listing_row){ .listing = NULL };
 	if (st != PB_OK)
 		return st;
 	st = read_row(s, id, row);
 	pb_db_leave(s);
-	return st == PB_ENOMEM ? no_memory(err) : st;
+	return st == PB_ENOMEM ? pb_db_file_no_memory(&kind, err) : st;
 }
 
 enum pb_status
-pb_listing_file_begin(struct pb_listing_file *f, struct pb_error *err)
+pb_listing_file_begin(struct pb_db_file *f, struct pb_error *err)
 {
-	return run(f, PB_LISTING_SQL_BEGIN, err);
+	return said(pb_db_file_run(f, PB_DB_BEGIN, err));
 }
 
 enum pb_status
-pb_listing_file_end(struct pb_listing_file *f, enum pb_status so_far,
+pb_listing_file_end(struct pb_db_file *f, enum pb_status so_far,
     struct pb_error *err)
 {
-	struct pb_error ignored;
-
-	if (so_far == PB_OK)
-		so_far = run(f, PB_LISTING_SQL_COMMIT, err);
-	/* Some failures have ended it already. */
-	if (so_far != PB_OK && sqlite3_get_autocommit(f->db) == 0)
-		(void)!run(f, PB_LISTING_SQL_ROLLBACK, &ignored);
-	return so_far;
+	return said(pb_db_file_end(f, so_far, err));
 }
 
 enum pb_status
-pb_listing_file_save(struct pb_listing_file *f,
+pb_listing_file_save(struct pb_db_file *f,
     const struct pb_listing_id *id, const struct pb_listing *listing,
     int64_t day, uint64_t *octets, struct pb_error *err)
 {
@@ -383,14 +234,14 @@ pb_listing_file_save(struct pb_listing_file *f,
 		pb_db_bind_blob(s, 5, pb_buffer_slice(&b).data, b.len);
 		st = run(f, PB_LISTING_SQL_SAVE, err);
 	} else {
-		st = no_memory(err);
+		st = pb_db_file_no_memory(&kind, err);
 	}
 	pb_buffer_fini(&b);
 	return st;
 }
 
 enum pb_status
-pb_listing_file_forget(struct pb_listing_file *f,
+pb_listing_file_forget(struct pb_db_file *f,
     const struct pb_listing_id *id, struct pb_error *err)
 {
 	(void)statement_for(f, PB_LISTING_SQL_FORGET, id);
@@ -398,7 +249,7 @@ pb_listing_file_forget(struct pb_listing_file *f,
 }
 
 enum pb_status
-pb_listing_file_touch(struct pb_listing_file *f,
+pb_listing_file_touch(struct pb_db_file *f,
     const struct pb_listing_id *id, int64_t day, struct pb_error *err)
 {
 	pb_db_bind_number(statement_for(f, PB_LISTING_SQL_TOUCH, id), 2, day);
@@ -406,10 +257,10 @@ pb_listing_file_touch(struct pb_listing_file *f,
 }
 
 static enum pb_status
-total(struct pb_listing_file *f, uint64_t *octets, struct pb_error *err)
+total(struct pb_db_file *f, uint64_t *octets, struct pb_error *err)
 {
 	sqlite3_stmt *s = f->statement[PB_LISTING_SQL_TOTAL];
-	enum pb_status st = step(f, s, err);
+	enum pb_status st = step(f, PB_LISTING_SQL_TOTAL, err);
 
 	if (st != PB_OK)
 		return st;
@@ -419,7 +270,7 @@ total(struct pb_listing_file *f, uint64_t *octets, struct pb_error *err)
 }
 
 enum pb_status
-pb_listing_file_prune(struct pb_listing_file *f, int64_t day, uint64_t max,
+pb_listing_file_prune(struct pb_db_file *f, int64_t day, uint64_t max,
     uint64_t *octets, struct pb_error *err)
 {
 	enum pb_status st;

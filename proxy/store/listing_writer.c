@@ -202,7 +202,7 @@ write_down(struct pb_listing_cache *c, bool damaged, struct pb_error *err)
 		return PB_EIO;
 	}
 	if (damaged || c->writer.db == NULL ||
-	    pb_listing_file_has_moved(&c->writer))
+	    pb_db_file_has_moved(&c->writer))
 		st = pb_listing_cache_ready(c, damaged, err);
 	if (st == PB_OK)
 		st = write_once(c, err);

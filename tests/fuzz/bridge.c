@@ -20,6 +20,7 @@
  *	E client's end, G client gone, X server's end, D drain
  *	P the client stops reading, R it reads again
  *	T a minute passes
+ *	1 to 5, first of all: what is deleted is not expunged (enum pb_removal)
  *
  * The edge's checks hold whatever comes: above all, nothing is removed before
  * QUIT.
@@ -156,6 +157,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		e.owed = owed();
 	}
 	pb_slice_skip(&in, 1);
+	if (in.len > 0 && in.data[0] >= '1' && in.data[0] <= '5') {
+		e.options.removal = (enum pb_removal)(in.data[0] - '0');
+		pb_slice_skip(&in, 1);
+	}
 	pbt_edge_start(&e);
 	while (in.len > 0 && !e.ended) {
 		char what = in.data[0];

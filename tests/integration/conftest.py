@@ -19,6 +19,7 @@ sys.path[:0] = [HERE, os.path.join(TOP, "scripts")]
 
 import proxy  # noqa: E402
 import sandbox  # noqa: E402
+from fake_imap import FakeImap  # noqa: E402
 from pop3client import Pop3  # noqa: E402
 
 # Another one in each run: where it turns up, it has leaked.
@@ -86,6 +87,29 @@ def new_account():
         return user
 
     return make
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    """A folder with a CA, and with what it has signed for a server."""
+    directory = str(tmp_path_factory.mktemp("certificates"))
+    sandbox.make_certificates(directory)
+    return directory
+
+
+@pytest.fixture
+def start_fake():
+    """Starts servers that do as they are told; see fake_imap."""
+    servers = []
+
+    def start(*args, **keywords):
+        servers.append(FakeImap(*args, **keywords))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+        assert not server.failures
 
 
 @pytest.fixture

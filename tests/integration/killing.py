@@ -1,4 +1,4 @@
-"""popbridge killed at any step of a commit, in front of a real Dovecot.
+"""popbridge killed at any step of a commit, in front of a real IMAP server.
 
 A relay between the two counts what passes from QUIT on, and ends popbridge by
 SIGKILL at a chosen line or octet of either direction.  Then popbridge is started
@@ -20,10 +20,13 @@ import threading
 import time
 
 import proxy
-import sandbox
+import servers
 from pop3client import Pop3
 
 DEADLINE = 60
+
+HAVE_UIDPLUS = ("dovecot", "cyrus", "courier")
+SERVERS = HAVE_UIDPLUS + ("dovecot-without-uidplus", "mailutils")
 
 # One set of UIDs, and three of them.
 FEW, MANY = 12, 330
@@ -143,14 +146,23 @@ class Relay:
         return data if p.rest_passes else data[:at]
 
 
-class Killer:
-    """A Dovecot, a relay, and one popbridge after the other."""
+def start_server(name):
+    """One of SERVERS."""
+    if name.startswith("dovecot"):
+        without = ("UIDPLUS",) if name != "dovecot" else ()
+        return servers.Dovecot(without=without, tls=False, pop3=False)
+    return servers.KINDS[name]()
 
-    def __init__(self, binary, without=()):
+
+class Killer:
+    """A server, a relay, and one popbridge after the other."""
+
+    def __init__(self, binary, name):
         self.binary = binary
-        self.without = without
+        self.name = name
+        self.has_uidplus = name in HAVE_UIDPLUS
         self.state = tempfile.mkdtemp(prefix="popbridge-kill-")
-        self.server = sandbox.Dovecot(without=without, tls=False, pop3=False)
+        self.server = start_server(name)
         self.relay = Relay((self.server.address, self.server.imap_port))
         self.bridge = None
         self.users = 0
@@ -194,6 +206,7 @@ class Killer:
 
     def _new_user(self, messages):
         self.users += 1
+        self.server.relay.forget()
         user = self.server.add_user("user%d" % self.users, "geheim")
         for i in range(messages):
             self.server.deliver(user, b"Subject: %d\r\n\r\n%s\r\n" % (
@@ -214,9 +227,12 @@ class Killer:
         client.logout()
         found = {}
         for part in data or ():
-            if isinstance(part, tuple):
-                number = int(part[1].split(b":")[1].split()[0])
-                found[number] = rb"\Deleted" in part[0]
+            if not isinstance(part, tuple):
+                continue
+            number = part[1].split(b":")[1].split()[0]
+            # What Courier sends of one that is being removed.
+            if number.isdigit():
+                found[int(number)] = rb"\Deleted" in part[0]
         return found
 
     def _login(self, user):
@@ -269,11 +285,11 @@ class Killer:
         self._judge_next(user, everything, doomed, foreign, reply)
 
     def _say(self, good, what):
-        self._check(good, "%s: %s (%s)" % (
-            ",".join(self.without) or "as it is", what, self.text))
+        self._check(good, "%s: %s (%s)" % (self.name, what, self.text))
 
     def _judge(self, user, everything, doomed, reply, heard):
         f = self.figures
+        self.server.settle()
         dead = self.bridge.process.poll() is not None
         found = set(self.mailbox(user))
         promised = user.name in dict(self.promised())
@@ -295,6 +311,7 @@ class Killer:
                       "promise")
 
     def _judge_next(self, user, everything, doomed, foreign, reply):
+        self.server.settle()
         promised = user.name in dict(self.promised())
         before = set(self.mailbox(user))
         self._start()
@@ -303,14 +320,15 @@ class Killer:
             else everything
         self._say(int(client.cmd("STAT").split()[1]) == len(rest),
                   "the next session sees other messages")
+        client.quit()
+        client.close()
+        self.server.settle()
         found = self.mailbox(user)
         self._say(set(found) == rest, "other messages are there then: %s" %
                   sorted(found))
         self.figures["flags of others lost"] += not found.get(foreign)
-        if "UIDPLUS" not in self.without:
+        if self.has_uidplus:
             self._say(found.get(foreign), "another's flag is lost")
-        client.quit()
-        client.close()
         until(lambda: user.name not in dict(self.promised()),
               "an empty journal")
 

@@ -8,9 +8,10 @@ LINE_MAX = 512  # of a reply's first line, RFC 2449
 
 
 class Pop3:
-    def __init__(self, address, source=None):
-        """source: the client's own address, such as 127.0.0.2."""
-        self.socket = socket.create_connection(
+    def __init__(self, address, source=None, connected=None):
+        """source: the client's own address, such as 127.0.0.2; or there is a
+        socket that is connected already."""
+        self.socket = connected or socket.create_connection(
             address, timeout=TIMEOUT,
             source_address=(source, 0) if source else None)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

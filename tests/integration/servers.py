@@ -25,6 +25,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 # Where scripts/install-deps unpacks them.
 PACKAGES = "/usr/local/lib/popbridge-test-servers"
 STARTUP_SECONDS = 60
+SETTLE_SECONDS = 60
 COMMAND = re.compile(rb"(?m)^\S+ ((?:UID )?[A-Za-z]+)(?: (.*?))?\r$")
 
 
@@ -155,6 +156,10 @@ class Server:
                 child.wait()
         shutil.rmtree(self.directory, ignore_errors=True)
 
+    def settle(self):
+        """All that it was told is in the mailboxes; that may cut connections.
+        """
+
     def messages(self):
         """What it has written so far."""
         try:
@@ -249,6 +254,9 @@ class Dovecot(sandbox.Dovecot):
             ("127.0.0.1", self.direct)))
         self.imap_port = self.relay.port
 
+    def settle(self):
+        """It is there as soon as it is said."""
+
     def stop(self):
         if self.relay:
             self.relay.stop()
@@ -288,6 +296,7 @@ EVENTS {{
 
     def start(self):
         self.process = None
+        self.delivering = None, None
         for name in ("conf", "conf/socket", "proc", "lock", "mail"):
             self.make(name)
         values = {"directory": self.directory,
@@ -324,6 +333,7 @@ EVENTS {{
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             self.process.wait()
+        self.delivering = None, None
         super().stop()
 
     def set_password(self, name, password):
@@ -341,6 +351,16 @@ EVENTS {{
             s.close()
             raise
         return s
+
+    def deliver(self, user, message):
+        """Over one connection, as long as it is the same user."""
+        to, client = self.delivering
+        if to is not user:
+            client = self.imap(user)
+            self.delivering = user, client
+        answer, data = client.append("INBOX", None, None, message)
+        if answer != "OK":
+            raise ValueError(data)
 
     def add(self, user):
         self.set_password(user.name, user.password)
@@ -446,6 +466,14 @@ logging {{ syslog no; }};
     def dial(self):
         return self.spawn([PACKAGES + "/usr/sbin/imap4d",
                            "--config-file=" + self.config, "--inetd"])
+
+    def settle(self):
+        """Each process writes at its end what it holds for the flags of all
+        messages, whatever others have written meanwhile."""
+        self.relay.cut()
+        for child in list(self.children):
+            child.wait(SETTLE_SECONDS)
+        self.children.clear()
 
     def add(self, user):
         user.maildir = user.home + "/INBOX"

@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from conftest import PASSWORD, until
+from conftest import PASSWORD
 
 DEVICE_PASSWORD = "device-" + secrets.token_hex(8)
 MESSAGE = b"Subject: for a device\r\n\r\nhello\r\n"

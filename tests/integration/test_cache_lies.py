@@ -95,6 +95,20 @@ LIES = {
     "uidnext-goes-down": {"UIDNEXT": lambda n: 100 - n},
     "uidnext-the-highest": {"UIDNEXT": 2 ** 32 - 1},
     "no-uidnext": {"UIDNEXT": None},
+    "no-uidnext-exists-constant": {"UIDNEXT": None, "EXISTS": 5},
+    "no-uidnext-exists-too-many":
+        {"UIDNEXT": None, "EXISTS": lambda n: n + 1},
+    "no-uidnext-exists-too-few":
+        {"UIDNEXT": None, "EXISTS": lambda n: max(n - 1, 0)},
+    "no-uidnext-uid-of-the-last-changed":
+        {"UIDNEXT": None,
+         "SIZES": lambda l: l[:-1] + [(u + 700, n) for u, n in l[-1:]]},
+    "no-uidnext-one-not-listed": {"UIDNEXT": None, "SIZES": but(-1)},
+    "no-uidnext-search-lacks-one": {"UIDNEXT": None, "SEARCH": but(2)},
+    "no-uidnext-search-finds-strangers":
+        {"UIDNEXT": None, "SEARCH": lambda uids: uids + [7, 11]},
+    "no-uidnext-search-finds-others":
+        {"UIDNEXT": None, "SEARCH": lambda uids: uids[:-1] + [7]},
     "exists-constant": {"EXISTS": 5},
     "exists-nothing": {"EXISTS": 0},
     "exists-one-too-many": {"EXISTS": lambda n: n + 1},
@@ -117,7 +131,8 @@ LIES = {
 }
 # What nothing contradicts: the mailbox is empty.  That a size changes is not
 # among the lies: it never does (RFC 3501, section 2.3.4), so nobody asks twice.
-BELIEVED = {("exists-constant", "all-go"), ("exists-and-uidnext", "all-go")}
+BELIEVED = {("exists-constant", "all-go"), ("exists-and-uidnext", "all-go"),
+            ("no-uidnext-exists-constant", "all-go")}
 CHANGES = {
     "nothing": lambda m: None,
     "one-comes": lambda m: m.deliver(),

@@ -15,13 +15,6 @@ from pop3client import Pop3
 MESSAGE = b"Subject: for an old device\r\n\r\nhello\r\n"
 
 
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory):
-    directory = str(tmp_path_factory.mktemp("certificates"))
-    sandbox.make_certificates(directory)
-    return directory
-
-
 def certificate(directory, name, subject, *extensions):
     """A certificate of the sandbox's CA; the paths of it and its key."""
     paths = ["%s/%s.%s" % (directory, name, kind) for kind in ("pem", "key")]

@@ -9,7 +9,6 @@ import time
 import pytest
 
 import fronts
-import sandbox
 from conftest import PASSWORD, plain, until
 
 PLAIN = "pop3+plain://127.0.0.1:0"
@@ -19,13 +18,6 @@ XCLIENT = {"xclient": ["127.0.0.1"]}
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 # What the log says of a client that was not let in.
 REFUSED = r"refused|denied|PROXY"
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory):
-    directory = str(tmp_path_factory.mktemp("certificates"))
-    sandbox.make_certificates(directory)
-    return directory
 
 
 @pytest.fixture

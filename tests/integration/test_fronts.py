@@ -8,7 +8,6 @@ import threading
 import pytest
 
 import fronts
-import sandbox
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 SAID = b"CAPA\r\n"
@@ -20,13 +19,6 @@ def recorder():
     with socket.create_server(("127.0.0.1", 0)) as s:
         s.settimeout(30)
         yield s
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory):
-    directory = str(tmp_path_factory.mktemp("certificates"))
-    sandbox.make_certificates(directory)
-    return directory
 
 
 def heard(recorder, client, said=SAID):

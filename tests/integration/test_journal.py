@@ -1,9 +1,11 @@
 """What QUIT could not remove: the next login does, and popbridge journal tells."""
 
+import hashlib
 import json
 import os
 import sqlite3
 import stat
+import struct
 import subprocess
 
 import pytest
@@ -41,10 +43,33 @@ class Rig:
             "--state-directory", str(self.state), "--upstream-keep", "0",
             "--revive", "no", *options)
 
-    def login(self):
+    def login(self, user=User):
         client = self.connect(self.bridge)
-        client.login(User)
+        client.login(user)
         return client
+
+    def keep(self, login, *uids, user="max", uidvalidity=7):
+        """Messages that stay at the server, hidden from one login."""
+        maildrop = ("imap+plain://127.0.0.1:%d\0%s\0INBOX" % (
+            self.server.port, user)).encode()
+        login = login.encode()
+        code, start = bytes([len(uids)]), 1
+        for uid in uids:
+            code += bytes([uid - start, 0])
+            start = uid + 2
+        assert max(code) < 128
+        checksum = hashlib.sha256(
+            struct.pack("<QII", uidvalidity, len(maildrop), len(login)) +
+            maildrop + login + code + b"keep").digest()
+        db = sqlite3.connect(self.state / "journal.db")
+        with db:
+            db.execute("INSERT INTO promise (maildrop, uidvalidity, uids,"
+                       " checksum, messages, session, client, since, removal,"
+                       " login) VALUES (?, ?, ?, ?, ?, '1.1', '127.0.0.1:1',"
+                       " unixepoch(), 'keep', ?)", (
+                           maildrop, uidvalidity, code, checksum, len(uids),
+                           login))
+        db.close()
 
     def run(self, *words, status=0):
         done = subprocess.run(
@@ -104,9 +129,10 @@ def test_it_survives_a_restart_and_another_version_of_the_listing(rig):
     os.unlink(rig.state / "listings.db")
     rig.start()
     rig.server.messages = [m for m in MESSAGES if m[0] != 7]
+    del rig.server.commands[:]
     client = rig.login()
     assert client.ok("STAT").startswith(b"+OK 2 ")
-    assert len(rig.stored()) == 2
+    assert not rig.stored()
     until(lambda: not rig.entries(), "an empty journal")
     assert "nothing is left of what an earlier session" in rig.bridge.log()
 
@@ -150,6 +176,84 @@ def test_the_list_is_a_table(rig):
     assert line.split()[1:4] == ["max", "INBOX", "1"]
     assert len(rig.run("list", "--user", "eve").split("\n")) == 2
     assert len(rig.run("list", "--user", "max").split("\n")) == 3
+
+
+def test_what_is_kept_is_hidden_and_stays(rig):
+    rig.keep("max", 3, 8)
+    for _ in range(2):
+        client = rig.login()
+        assert client.ok("STAT").startswith(b"+OK 1 ")
+        client.quit()
+        (entry,) = rig.entries()
+        assert entry["removal"] == "keep" and entry["login"] == "max"
+        assert entry["messages"] == 2 and entry["tries"] == 0
+    assert not rig.stored()
+
+
+def test_what_is_kept_from_one_login_is_there_for_another(rig):
+    """Two logins here, which are one user at the server."""
+    rig.bridge.stop()
+    rig.bridge = rig.start_bridge(None, config="""
+state-directory = "%s"
+listener "pop3" { url = "pop3+plain://127.0.0.1:0" }
+route "all" { upstream = "imap+plain://127.0.0.1:%d" strip-domain = yes }
+""" % (rig.state, rig.server.port))
+    rig.keep("max@one.example", 3, 8)
+    for domain, n in ("one", 1), ("two", 3), ("one", 1):
+        class Login:
+            name, password = "max@%s.example" % domain, PASSWORD
+        client = rig.login(Login)
+        assert client.ok("STAT").startswith(b"+OK %d " % n)
+        client.quit()
+    assert len(rig.entries()) == 1
+
+
+def test_another_uidvalidity_ends_what_was_kept(rig):
+    rig.keep("max", 3, 8, uidvalidity=6)
+    assert rig.login().ok("STAT").startswith(b"+OK 3 ")
+    until(lambda: not rig.entries(), "an empty journal")
+
+
+def test_marks_of_messages_that_others_removed_go(rig):
+    rig.keep("max", 3, *range(10, 200, 2))
+    assert rig.login().ok("STAT").startswith(b"+OK 2 ")
+    until(lambda: rig.entries()[0]["messages"] == 1, "a shorter entry")
+    assert rig.login().ok("STAT").startswith(b"+OK 2 ")
+    assert not rig.stored()
+
+
+def test_what_is_kept_is_not_retried(rig):
+    rig.cut_off()
+    rig.keep("max", 3)
+    failed, kept = rig.entries()
+    for numbers in [kept], [failed, kept]:
+        said = rig.run("retry", *(str(e["number"]) for e in numbers),
+                       status=DATAERR)
+        assert "nothing to try" in said and "journal drop" in said
+    said = rig.run("retry", "--user", "max").splitlines()
+    assert len(said) == 1 and said[0].startswith("%d: " % failed["number"])
+    rig.run("drop", str(failed["number"]))
+    assert "nothing to try" in rig.run("retry", "--user", "max",
+                                       status=DATAERR)
+
+
+def test_what_was_kept_is_seen_again_when_it_is_dropped(rig):
+    rig.keep("max", 3, 8)
+    (entry,) = rig.entries()
+    said = rig.run("drop", str(entry["number"]))
+    assert "2 messages of max, INBOX: dropped" in said and "once more" in said
+    assert rig.login().ok("STAT").startswith(b"+OK 3 ")
+    assert "seen again" in rig.run("--help")
+
+
+def test_the_table_says_how_messages_go(rig):
+    rig.cut_off()
+    rig.keep("max", 3)
+    head, one, two, _ = rig.run("list").split("\n")
+    assert head.split()[3:6] == ["MESSAGES", "REMOVAL", "LOGIN"]
+    assert one.split()[3:6] == ["1", "expunge", "-"]
+    assert two.split()[3:6] == ["1", "keep", "max"]
+    assert [e["login"] for e in rig.entries()] == [None, "max"]
 
 
 def test_wrong_usage_says_what_would_be_right(rig):

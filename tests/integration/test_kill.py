@@ -11,10 +11,9 @@ import killing
 RUNS = 20
 
 
-@pytest.mark.parametrize("without", [(), ("UIDPLUS",)],
-                         ids=["uidplus", "without-uidplus"])
-def test_killed_at_any_step_of_the_commit(binary, without):
-    killer = killing.Killer(binary, without)
+@pytest.mark.parametrize("server", killing.SERVERS)
+def test_killed_at_any_step_of_the_commit(binary, server):
+    killer = killing.Killer(binary, server)
     with contextlib.closing(killer):
         for plan in itertools.islice(killing.plans(), RUNS):
             killer.run(plan)

@@ -27,7 +27,7 @@ import subprocess
 
 import pytest
 
-from conftest import PASSWORD, bridges, plain
+from conftest import bridges, plain
 from pop3client import Pop3
 from test_accounts import (DEVICE_PASSWORD, Accounts, by_apop, by_cram,
                            by_pass, by_plain, by_scram)

@@ -10,7 +10,6 @@ import ssl
 
 import pytest
 
-import sandbox
 from conftest import plain, until
 from fake_imap import FakeImap
 from test_accounts import Accounts, listener, url
@@ -69,13 +68,6 @@ def gone(bridge, secret):
         if not left:
             return
     assert left == []
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory):
-    directory = str(tmp_path_factory.mktemp("certificates"))
-    sandbox.make_certificates(directory)
-    return directory
 
 
 def not_written(secret, *folders):

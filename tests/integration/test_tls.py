@@ -14,13 +14,6 @@ from conftest import until
 MESSAGE = b"Subject: over TLS\r\n\r\nhello\r\n"
 
 
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory):
-    directory = str(tmp_path_factory.mktemp("certificates"))
-    sandbox.make_certificates(directory)
-    return directory
-
-
 @pytest.fixture
 def bridge(binary, dovecot, certificates):
     bridge = proxy.Popbridge(

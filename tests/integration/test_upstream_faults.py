@@ -12,7 +12,6 @@ import warnings
 
 import pytest
 
-import sandbox
 from conftest import until
 from fake_imap import CAPABILITIES, FakeImap, Closed, closes, says, stalls
 from pop3client import Pop3
@@ -97,13 +96,6 @@ class Rig:
     def close(self):
         for client in self.clients:
             client.close()
-
-
-@pytest.fixture(scope="session")
-def certificates(tmp_path_factory):
-    directory = str(tmp_path_factory.mktemp("certificates"))
-    sandbox.make_certificates(directory)
-    return directory
 
 
 @pytest.fixture

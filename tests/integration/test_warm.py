@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from conftest import plain, until
+from conftest import until
 from fake_imap import FakeImap, closes, says
 
 MESSAGES = [(10, b"Subject: one\r\n\r\nfirst\r\n"),
@@ -25,21 +25,6 @@ class Person:
 
 
 JOE = Person()
-
-
-@pytest.fixture
-def start_fake():
-    servers = []
-
-    def start(*args, **keywords):
-        server = FakeImap(*args, **keywords)
-        servers.append(server)
-        return server
-
-    yield start
-    for server in servers:
-        server.stop()
-        assert not server.failures
 
 
 @pytest.fixture
@@ -96,9 +81,14 @@ def refused(connect, bridge, user, code):
     return client
 
 
-def logins_at(dovecot, user):
-    return len(re.findall("imap-login: .*Login: user=<%s>" % user.name,
-                          dovecot.messages()))
+def logins_at(dovecot, user, n):
+    """Dovecot has seen so many logins, and no more.  It writes of them when
+    the client has its answer already."""
+    def logins():
+        return len(re.findall("imap-login: .*Login: user=<%s>" % user.name,
+                              dovecot.messages()))
+    until(lambda: logins() >= n, "%d logins" % n)
+    return logins() == n
 
 
 def commands(server, name):
@@ -123,7 +113,7 @@ def test_the_second_poll_makes_no_second_login(scheme, dovecot, new_account,
     assert len(first.splitlines()) == 2
     for _ in range(5):
         assert poll(connect, bridge, user) == first
-    assert logins_at(dovecot, user) == 1
+    assert logins_at(dovecot, user, 1)
 
 
 def test_messages_are_read_and_removed_over_a_kept_connection(
@@ -139,7 +129,7 @@ def test_messages_are_read_and_removed_over_a_kept_connection(
         client.ok("DELE 1")
         client.ok("QUIT")
     assert poll(connect, bridge, user) == b""
-    assert logins_at(dovecot, user) == 1
+    assert logins_at(dovecot, user, 1)
 
 
 def test_what_happens_to_the_mailbox_meanwhile_is_seen(
@@ -157,7 +147,7 @@ def test_what_happens_to_the_mailbox_meanwhile_is_seen(
     assert [line.split()[1] for line in after] == [
         line.split()[1] for line in more[1:]]
     # One of them is this test's own.
-    assert logins_at(dovecot, user) == 2
+    assert logins_at(dovecot, user, 2)
 
 
 def test_loops_share_what_is_kept(dovecot, new_account, start_bridge,
@@ -169,7 +159,7 @@ def test_loops_share_what_is_kept(dovecot, new_account, start_bridge,
                           "--log-level", "debug")
     for _ in range(30):
         poll(connect, bridge, user)
-    assert logins_at(dovecot, user) == 1
+    assert logins_at(dovecot, user, 1)
     # The kernel spreads clients over the loops.
     assert set(re.findall(r"kept connection taken up id=(\d)\.",
                           bridge.log())) == {"1", "2"}
@@ -202,6 +192,24 @@ def test_a_password_that_was_changed_counts_as_soon_as_it_is_used(
     assert [p for _, p in fake.logins] == [b"secret", b"changed", b"secret"]
 
 
+def test_two_passwords_that_take_turns_keep_a_connection_each(
+        fake, start_bridge, connect):
+    bridge = start_bridge(at(fake))
+    people = [JOE, Person(password="of another device")]
+    for _ in range(2):
+        for person in people:
+            poll(connect, bridge, person)
+    learnt = len(fake.logins)
+    for person in people * 3:
+        poll(connect, bridge, person)
+    # The one that was closed when the other was new.
+    assert len(fake.logins) == learnt + 1
+    fake.on = {"AUTHENTICATE": only("new")}
+    poll(connect, bridge, Person(password="new"))
+    for person in people:
+        refused(connect, bridge, person, "AUTH")
+
+
 def test_a_password_that_is_refused_anew_keeps_nothing(
         fake, start_bridge, connect):
     fake.on = {"AUTHENTICATE": only("secret")}
@@ -220,6 +228,36 @@ def test_a_password_that_is_refused_anew_keeps_nothing(
     fourth.ok("USER joe")
     fourth.err("PASS secret", "AUTH")
     assert len(fake.logins) == 3
+
+
+def test_a_password_refused_while_the_server_is_brought_back_keeps_nothing(
+        fake, start_bridge, connect):
+    changed = []
+
+    def select(connection, tag, args):
+        if changed:
+            closes(connection, tag, args)
+        fake.select(connection, tag, args)
+
+    fake.on = {"AUTHENTICATE": only("secret"), "SELECT": select}
+    bridge = start_bridge(at(fake))
+    clients = [connect(bridge) for _ in range(3)]
+    for client in clients:
+        client.login(JOE)
+    fake.sockets[0].shutdown(2)
+    until(lambda: "mail server lost" in bridge.log(), "the loss")
+    for client in clients[1:]:
+        client.ok("QUIT")
+    changed.append(True)
+    fake.on = {"AUTHENTICATE": only("changed")}
+    # One that is kept dies of it, so the password is shown again.
+    clients[0].err("RETR 1", "SYS/TEMP")
+    assert len(fake.logins) == 4
+    # The other one that is kept goes, too.
+    ended(fake)
+    assert "login failed" not in bridge.log()
+    refused(connect, bridge, JOE, "AUTH")
+    assert len(fake.logins) == 4
 
 
 def test_another_user_has_nothing_of_it(fake, start_bridge, connect):
@@ -349,8 +387,11 @@ def test_a_server_that_ends_the_sessions_is_logged_in_to_again(
     first = poll(connect, bridge, user)
     subprocess.run(["doveadm", "-c", dovecot.directory + "/dovecot.conf",
                     "kick", user.name], check=True, capture_output=True)
+    # A process that was told to end may still answer what has come already.
+    until(lambda: re.search(r"imap\(%s\).* Disconnected" % user.name,
+                            dovecot.messages()), "the end of the session")
     assert poll(connect, bridge, user) == first
-    assert logins_at(dovecot, user) == 2
+    assert logins_at(dovecot, user, 2)
 
 
 def test_a_lock_is_taken_before_a_kept_connection_is_used(

@@ -1,3 +1,4 @@
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +39,7 @@ struct player {
 	unsigned drops;			/* that were expected so far */
 	bool end_expected;
 	char mailbox[100];
+	char folder[100];
 	char mechanisms[100];
 	struct variable variables[VARIABLES_MAX];
 	size_t n_variables;
@@ -88,7 +90,10 @@ find_variable(struct player *p, struct pb_slice name)
 	return NULL;
 }
 
-/* $NAME in capitals at the front of `in`; empty when there is none. */
+/*
+ * $NAME in capitals at the front of `in`; empty when there is none, and for a
+ * keyword like $POP3Deleted.
+ */
 static struct pb_slice
 variable_name(struct pb_slice in)
 {
@@ -98,6 +103,8 @@ variable_name(struct pb_slice in)
 		return pb_slice(in.data, 0);
 	while (len < in.len && in.data[len] >= 'A' && in.data[len] <= 'Z')
 		len++;
+	if (len < in.len && isalnum((unsigned char)in.data[len]))
+		return pb_slice(in.data, 0);
 	return pb_slice_sub(in, 1, len);
 }
 
@@ -317,7 +324,13 @@ option(struct player *p, const char *word)
 		o->mark_seen = true;
 	else if (strncmp(word, "mailbox=", 8) == 0)
 		snprintf(p->mailbox, sizeof(p->mailbox), "%s", word + 8);
-	else if (strncmp(word, "readahead=", 10) == 0)
+	else if (strncmp(word, "delete=", 7) == 0)
+		pb_check(pb_removal_by_name(pb_slice_str(word + 7),
+		    &o->removal));
+	else if (strncmp(word, "folder=", 7) == 0) {
+		snprintf(p->folder, sizeof(p->folder), "%s", word + 7);
+		o->delete_folder = p->folder;
+	} else if (strncmp(word, "readahead=", 10) == 0)
 		p->edge.readahead.max = strtoul(word + 10, NULL, 10);
 	else if (strncmp(word, "knows=", 6) == 0)
 		knows(p, word + 6);
@@ -710,6 +723,24 @@ options_of(struct pb_slice event)
 	return set;
 }
 
+/* '1' to '5', for what is not removed as usual. */
+static char
+removal_of(struct pb_slice event)
+{
+	enum pb_removal removal;
+	char option[32];
+
+	for (removal = PB_REMOVAL_TRASH; removal <= PB_REMOVAL_REFUSE;
+	    removal++) {
+		int n = snprintf(option, sizeof(option), "delete=%s",
+		    pb_removal_name(removal));
+
+		if (memmem(event.data, event.len, option, (size_t)n) != NULL)
+			return (char)('0' + removal);
+	}
+	return '\0';
+}
+
 /* Variables become the tags they were in a play. */
 static void
 write_seed(const char *path)
@@ -727,6 +758,9 @@ write_seed(const char *path)
 	if (s.steps[0].kind == PBT_EVENT)
 		c = options_of(pb_buffer_slice(&s.steps[0].text));
 	pbt_put(&out, pb_slice(&c, 1));
+	c = s.steps[0].kind == PBT_EVENT
+	    ? removal_of(pb_buffer_slice(&s.steps[0].text)) : '\0';
+	pbt_put(&out, pb_slice(&c, c != '\0'));
 	while (i < s.n) {
 		const struct pbt_step *step = &s.steps[i];
 		bool says = step->kind == PBT_CLIENT_SAYS ||

@@ -1,6 +1,7 @@
 #ifndef PB_BASE_MEM_H
 #define PB_BASE_MEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "popbridge/base/status.h"
@@ -22,8 +23,15 @@ void pb_wipe(void *p, size_t len);
 
 /*
  * Tests only: the n-th allocation of this thread from now on (counted from 1)
- * and all after it fail; 0 ends it.
+ * and all after it fail; 0 ends it.  With _at only the n-th does.
  */
 void pb_mem_fail_from(unsigned long n);
+void pb_mem_fail_at(unsigned long n);
+
+/* Tests only: has one failed since? */
+bool pb_mem_has_failed(void);
+
+/* Tests only: what is allocated while spared does not count and not fail. */
+void pb_mem_spare(bool spared);
 
 #endif

@@ -47,8 +47,26 @@ pb_slice_sub(struct pb_slice s, size_t from, size_t to)
 	return s;
 }
 
+/* Take c from the front, if it is there. */
+static inline bool
+pb_slice_take(struct pb_slice *in, char c)
+{
+	if (in->len == 0 || in->data[0] != c)
+		return false;
+	pb_slice_skip(in, 1);
+	return true;
+}
+
+/* Take the blanks from the front.  False: there is none. */
+bool pb_slice_take_blanks(struct pb_slice *in);
+/* Take the decimal digits from the front; they may be none. */
+struct pb_slice pb_slice_take_digits(struct pb_slice *in);
+
 /* Position of the first c, or s.len when there is none. */
 size_t pb_slice_find(struct pb_slice s, char c);
+
+/* Octets below 0x20, and 0x7f. */
+bool pb_slice_has_control(struct pb_slice s);
 
 /* ASCII case does not count; what is not a letter must be equal. */
 bool pb_slice_is(struct pb_slice s, const char *word);

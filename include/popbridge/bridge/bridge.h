@@ -183,8 +183,7 @@ enum pb_bridge_action {
 enum pb_bridge_errand {
 	PB_BRIDGE_ERRAND_NONE,
 	PB_BRIDGE_ERRAND_MESSAGE,	/* RETR or TOP */
-	PB_BRIDGE_ERRAND_QUIT,		/* nothing is removed yet */
-	PB_BRIDGE_ERRAND_COMMIT,	/* QUIT's commit has begun */
+	PB_BRIDGE_ERRAND_COMMIT,	/* QUIT, with messages to be removed */
 };
 
 /* For the summary line of a session. */
@@ -245,6 +244,8 @@ struct pb_bridge {
 	uint64_t revive_at;		/* when that began */
 	/* The server asked for less; for the edge, which clears it. */
 	bool throttled;
+	/* It refused the credential in a revival; the same. */
+	bool refused;
 	uint64_t login_until;		/* the time for that */
 	enum pb_pop3_reply held;	/* HOLDING: what is said then */
 	uint64_t hold_until;		/* HOLDING; UINT64_MAX: not known */

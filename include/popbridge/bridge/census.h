@@ -15,14 +15,18 @@
  * listing.
  *
  * Where nothing is known of the mailbox, all UIDs and sizes are fetched.  Where
- * a listing is known, SELECT goes out with a question for UIDs from the known
- * UIDNEXT on.  UIDs only grow (RFC 3501, section 2.3.1.1), so with the same
+ * a listing is known, SELECT goes out with a question for UIDs from the last
+ * known one on.  UIDs only grow (RFC 3501, section 2.3.1.1), so with the same
  * UIDVALIDITY whatever has come is named by the answer, and then its size is
- * fetched; "n:*" names the last message in any case, whose place bears witness.
- * When known and new messages together are as many as SELECT says, none has
+ * fetched.  When known and new messages together are as many as SELECT says, and
+ * the last known one and the last of all are in their places, none has
  * vanished; else a SEARCH says which are still there.  Whatever does not fit
  * together ends in a full listing: what is known only saves time, and is never
  * believed.
+ *
+ * Some servers do not say UIDNEXT (RFC 3501, section 6.3.1, allows for them).
+ * Then the UID behind the last message stands in its place: what comes has it
+ * or a higher one.
  */
 
 /* Listings that fail because the mailbox changes meanwhile. */
@@ -37,7 +41,7 @@ enum pb_census_verdict {
 
 enum pb_census_phase {
 	PB_CENSUS_ALL,		/* all messages are listed */
-	PB_CENSUS_LOOK,		/* is there anything from the known UIDNEXT on? */
+	PB_CENSUS_LOOK,		/* is there anything from the last known one on? */
 	PB_CENSUS_NEWS,		/* what is it? */
 	PB_CENSUS_ALIVE,	/* which of the known ones are left? */
 };
@@ -57,6 +61,7 @@ struct pb_census {
 	uint32_t uidnext;	/* what SELECT said; 0: nothing */
 	uint32_t last_uid;	/* NEWS: the highest that was listed, */
 	uint32_t last_seq;	/* and its place; 0: none was */
+	bool witness;		/* the last known message has its place */
 	bool shifted;		/* a message vanished meanwhile */
 	bool unclear;		/* something does not fit what is known */
 	/* ALIVE */

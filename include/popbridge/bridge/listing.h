@@ -27,9 +27,9 @@ struct pb_listing {
 	_Atomic unsigned refs;
 	uint32_t uidvalidity;
 	/*
-	 * No message with this UID or a higher one was there (RFC 3501, section
-	 * 2.3.1.1); 0 when the server does not say, and then what is in the
-	 * mailbox later cannot be compared with this.
+	 * No message with this UID or a higher one was there, and what comes has
+	 * no lower one (RFC 3501, section 2.3.1.1); 0 when no UID is left, and
+	 * then what is in the mailbox later cannot be compared with this.
 	 */
 	uint32_t uidnext;
 	uint32_t count;

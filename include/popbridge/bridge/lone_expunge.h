@@ -15,7 +15,8 @@
  * EXPUNGE, a third look at whether ours are gone, and theirs are flagged again.
  * When the second look shows others again and again, ours stay flagged.
  *
- * A look is NOOP and SEARCH: some servers search in what they knew last.
+ * A look is SEARCH, and SELECT or NOOP before it: some servers search in what
+ * they knew last, and some know what others do at SELECT only.
  */
 
 enum pb_lone_step {
@@ -32,6 +33,8 @@ enum pb_lone_step {
 struct pb_lone_expunge {
 	enum pb_lone_step step;
 	const struct pb_uid_list *ours;	/* borrowed, tidy */
+	const char *mailbox;	/* borrowed */
+	uint32_t uidvalidity;	/* at the beginning */
 	struct pb_uid_list theirs;	/* foreign \Deleted */
 	struct pb_uid_list found;	/* by the SEARCH under way */
 	size_t sent;		/* UIDs of the step's list, or commands */
@@ -39,6 +42,7 @@ struct pb_lone_expunge {
 	unsigned rounds;	/* how often ours were not alone */
 	bool answered;		/* the SEARCH under way had a result */
 	bool refused;		/* a STORE or SEARCH before the EXPUNGE was */
+	bool another;		/* SELECT says another UIDVALIDITY, or NO */
 	bool gave_up;		/* others flag faster than we look */
 	bool expunged;		/* EXPUNGE was OK */
 	bool confirmed;		/* and nobody of ours is left */
@@ -51,6 +55,7 @@ struct pb_lone_expunge {
  */
 enum pb_status pb_lone_expunge_begin(struct pb_lone_expunge *l,
 				     const struct pb_uid_list *ours,
+				     const char *mailbox,
 				     struct pb_imap_client *imap)
     PB_MUST_CHECK;
 /* Every event of the connection until the step is DONE.  As above. */

@@ -16,7 +16,9 @@
  *
  * A copy counts when the server has named it (COPYUID, RFC 4315): only what is
  * proven to be in the folder is removed from the mailbox.  Where the folder is
- * the administrator's word and is not there ([TRYCREATE]), it is made once.
+ * the administrator's word and the server says NO, it is made, once.  Where
+ * others have expunged some of the set, so that the server moves nothing of it
+ * ([EXPUNGEISSUED], RFC 5530), it is asked again when it knows that they are gone.
  */
 
 enum pb_set_way {
@@ -29,6 +31,7 @@ enum pb_set_way {
 /* What a set waits for. */
 enum pb_set_step {
 	PB_SET_STEP_CREATE,
+	PB_SET_STEP_REFRESH,	/* NOOP, and TRANSFER again */
 	PB_SET_STEP_TRANSFER,	/* MOVE or COPY */
 	PB_SET_STEP_STORE,
 	PB_SET_STEP_EXPUNGE,
@@ -39,6 +42,7 @@ struct pb_set {
 	uint32_t id;		/* of its command */
 	const uint32_t *uids;	/* borrowed from the list */
 	size_t n;
+	unsigned refreshed;	/* so often */
 };
 
 struct pb_set_removal {

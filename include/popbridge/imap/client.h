@@ -167,7 +167,8 @@ struct pb_imap_client {
 	bool has_rights;
 	bool may_flag_deleted;
 	bool may_expunge;
-	struct pb_imap_uid_set copied;	/* of a COPY or MOVE */
+	struct pb_imap_uid_set copied;	/* by the COPY whose DONE is told */
+	struct pb_imap_uid_set moved;	/* by the MOVEs under way */
 	unsigned refused;		/* responses that did not parse */
 	unsigned dropped;		/* responses that the gate stopped */
 	enum pb_imap_auth auth;		/* as asked for */
@@ -284,7 +285,10 @@ enum pb_status pb_imap_client_search_all(struct pb_imap_client *c,
 					 uint32_t *id) PB_MUST_CHECK;
 enum pb_status pb_imap_client_search_deleted(struct pb_imap_client *c,
 					     uint32_t *id) PB_MUST_CHECK;
-/* What has the keyword $POP3Deleted. */
+/*
+ * What has the keyword $POP3Deleted.  Only to be asked of a mailbox that keeps
+ * it: GNU Mailutils, which has no keywords, says that all messages have it.
+ */
 enum pb_status pb_imap_client_search_pop3_deleted(struct pb_imap_client *c,
 						  uint32_t *id) PB_MUST_CHECK;
 
@@ -299,8 +303,8 @@ enum pb_status pb_imap_client_search_pop3_deleted(struct pb_imap_client *c,
 
 /*
  * COPY, and MOVE (RFC 6851), which only a server with pb_imap_client_has_move
- * knows; no more UIDs than pb_imap_set_take allows.  An OK does not say that all
- * messages were there: that has_copied does, if the server has UIDPLUS.
+ * knows; no more UIDs than pb_imap_set_take allows.  An OK does not say that
+ * all messages were there: that has_copied does, if the server has UIDPLUS.
  * While several MOVEs are under way, a DONE may have UIDs of the others.
  */
 enum pb_status pb_imap_client_uid_copy(struct pb_imap_client *c,

@@ -92,7 +92,10 @@ bool pb_pool_take(struct pb_pool *pool,
 		  const char *domain, struct pb_pool_connection *connection,
 		  uint64_t now) PB_MUST_CHECK;
 
-/* The server has taken this credential: others of the account do not count. */
+/*
+ * The server has taken this credential: others of the account do not count, but
+ * for those that take turns with it (service/rivals.h).
+ */
 void pb_pool_verified(struct pb_pool *pool,
 		      const struct pb_pool_identity *identity, uint64_t now);
 /* The server has refused it: it does not count any more. */

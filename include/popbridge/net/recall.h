@@ -21,13 +21,14 @@
 struct pb_recall;
 
 /*
- * `ready` comes once, from the loop, which must end before cache and journal
- * are closed.  Each of these may be NULL: it is not asked.  NULL: no memory.
+ * Of the maildrop of this key, and of a user of this login.  `ready` comes once,
+ * from the loop, which must end before cache and journal are closed.  Each of
+ * these may be NULL: it is not asked.  NULL: no memory.
  */
 struct pb_recall *pb_recall_begin(uv_loop_t *loop,
 				  struct pb_listing_cache *cache,
 				  struct pb_journal *journal,
-				  struct pb_slice key,
+				  struct pb_slice key, struct pb_slice login,
 				  void (*ready)(void *owner), void *owner);
 
 bool pb_recall_is_done(const struct pb_recall *r);

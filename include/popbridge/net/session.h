@@ -1,6 +1,7 @@
 #ifndef PB_NET_SESSION_H
 #define PB_NET_SESSION_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <uv.h>
 
@@ -39,8 +40,17 @@ uint64_t pb_session_id(const struct pb_session *s);
 
 /* Finish the command or commit under way, then end. */
 void pb_session_drain(struct pb_session *s);
+/*
+ * It is in another one's way: end, if its client has left what was sent to it
+ * unconfirmed for as long as it may be silent.  The kernel tries for longer.
+ */
+void pb_session_doubt(struct pb_session *s);
 /* End; a commit under way is finished. */
 void pb_session_stop(struct pb_session *s, const char *reason);
+/* About how many octets its end gives back; 0: it must not end now. */
+size_t pb_session_weight(const struct pb_session *s);
+/* End now for the memory that it holds, unless it must not end. */
+void pb_session_shed(struct pb_session *s);
 /* End now, whatever is under way: the process must go. */
 void pb_session_abort(struct pb_session *s, const char *reason);
 

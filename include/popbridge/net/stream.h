@@ -77,11 +77,19 @@ enum pb_status pb_stream_init(struct pb_stream *s, uv_loop_t *loop,
 			      void *owner) PB_MUST_CHECK;
 
 /*
- * Set on a socket what connections need.  Connections that are accepted have it
+ * So long, in seconds, may the other end be silent before the kernel asks
+ * whether it still lives; then it has PB_STREAM_ANSWER_S for an answer.
+ */
+#define PB_STREAM_KEEPALIVE_S 120
+#define PB_STREAM_ANSWER_S 10
+
+/*
+ * Set on a socket what connections need, PB_STREAM_KEEPALIVE_S or another
+ * time among it.  Connections that are accepted have it
  * from the socket that listens, so that it costs nothing for each.  False: errno
  * says why.
  */
-bool pb_stream_prepare(int fd) PB_MUST_CHECK;
+bool pb_stream_prepare(int fd, unsigned keepalive_s) PB_MUST_CHECK;
 /*
  * Take over an accepted connection, whatever comes of it; its listening socket
  * was prepared.  PB_OK, PB_EIO.
@@ -113,8 +121,15 @@ void pb_stream_wipe_reads(struct pb_stream *s, bool wipe);
  * the clear, what the stream sends is wiped, too.
  */
 void pb_stream_send(struct pb_stream *s, struct pb_buffer *octets);
+/*
+ * So many ms ago the other end has answered last, when it owes an answer: octets
+ * were sent that it has not confirmed.  0: it owes none.
+ */
+uint64_t pb_stream_silence(const struct pb_stream *s);
 /* Octets that the kernel has not taken yet. */
 size_t pb_stream_unsent(const struct pb_stream *s);
+/* Octets of memory that it holds, about so many for TLS. */
+size_t pb_stream_memory(const struct pb_stream *s);
 /* Say the end: close_notify and FIN, behind what is being sent. */
 void pb_stream_finish(struct pb_stream *s);
 

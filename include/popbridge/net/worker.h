@@ -12,6 +12,7 @@
 #include "popbridge/service/limits.h"
 #include "popbridge/service/listings.h"
 #include "popbridge/service/locks.h"
+#include "popbridge/service/memory.h"
 #include "popbridge/store/journal.h"
 #include "popbridge/store/listing_cache.h"
 
@@ -24,6 +25,15 @@
  */
 
 struct pb_worker;
+
+/* Scales for the sessions of all workers. */
+struct pb_worker_weighing {
+	uv_mutex_t mutex;		/* guards what follows */
+	struct pb_memory_scales scales;
+	/* A worker has put all of its sessions on; any thread, under mutex. */
+	void (*done)(void *owner);
+	void *owner;
+};
 
 struct pb_worker_options {
 	unsigned index;
@@ -43,6 +53,8 @@ struct pb_worker_options {
 	size_t n_sockets;
 	/* Any worker's session has to end (lock = takeover); any thread. */
 	void (*evict)(void *owner, uint64_t session_id);
+	/* It is in another one's way: has it still got a client?  Any thread. */
+	void (*doubt)(void *owner, uint64_t session_id);
 	void *owner;
 };
 
@@ -58,6 +70,12 @@ void pb_worker_start(struct pb_worker *w);
 /* Any thread. */
 void pb_worker_use(struct pb_worker *w, struct pb_snapshot *snapshot);
 void pb_worker_evict(struct pb_worker *w, uint64_t session_id);
+/* Any thread.  Put its sessions on the scales, which outlive the worker. */
+void pb_worker_weigh(struct pb_worker *w, struct pb_worker_weighing *weighing);
+/* Any thread.  End a session for the memory that it holds. */
+void pb_worker_shed(struct pb_worker *w, uint64_t session_id);
+/* Any thread.  End a session whose client has vanished. */
+void pb_worker_doubt(struct pb_worker *w, uint64_t session_id);
 /* Any thread.  Accept no more, let sessions finish, then end the thread. */
 void pb_worker_drain(struct pb_worker *w);
 /* Any thread.  The same, and at once. */
@@ -79,6 +97,7 @@ struct pb_listings *pb_worker_listings(struct pb_worker *w);
 struct pb_listing_cache *pb_worker_listing_cache(struct pb_worker *w);
 struct pb_journal *pb_worker_journal(struct pb_worker *w);
 void pb_worker_ask_evict(struct pb_worker *w, uint64_t session_id);
+void pb_worker_ask_doubt(struct pb_worker *w, uint64_t session_id);
 uint64_t pb_worker_new_session_id(struct pb_worker *w);
 void pb_worker_session_gone(struct pb_worker *w,
 			    struct pb_worker_entry *entry);

@@ -151,12 +151,16 @@ struct pb_config {
 	unsigned connect_timeout;
 	unsigned drain_timeout;
 	unsigned login_timeout;
+	unsigned client_keepalive;
 	unsigned max_connections;
 	unsigned max_connections_per_address;
 	unsigned max_unauthenticated;
 	unsigned max_kept_connections;
 	unsigned readahead_memory;	/* MB */
 	unsigned listing_memory;		/* in MB; 0: none */
+	/* MB; 0: no limit, or, where they are not set, the system's. */
+	unsigned memory_soft;
+	unsigned memory_hard;
 
 	/*
 	 * Holders: the process (the current snapshot, exchanged by a reload),

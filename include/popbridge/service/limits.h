@@ -78,6 +78,9 @@ struct pb_limits *pb_limits_new(const struct pb_limits_hash *hash)
 /* No thread uses it any more. */
 void pb_limits_free(struct pb_limits **limits);
 
+/* From now on nobody is welcome, whatever the configuration allows; or again. */
+void pb_limits_shut(struct pb_limits *limits, bool shut);
+
 /* What the configuration allows at the moment. */
 struct pb_limits_max {
 	size_t connections;
@@ -92,6 +95,7 @@ enum pb_limits_verdict {
 	PB_LIMITS_TOO_MANY_UNAUTHENTICATED,
 	PB_LIMITS_TOO_MANY_OF_USER,
 	PB_LIMITS_NO_MEMORY,
+	PB_LIMITS_MEMORY_SHORT,
 };
 
 /* For the log: which option it was. */

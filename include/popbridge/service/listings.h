@@ -61,6 +61,8 @@ void pb_listings_put(struct pb_listings *listings, struct pb_slice key,
 		     struct pb_listing *listing);
 
 void pb_listings_forget(struct pb_listings *listings, struct pb_slice key);
+/* Forget all. */
+void pb_listings_clear(struct pb_listings *listings);
 
 struct pb_listings_stats pb_listings_stats(struct pb_listings *listings);
 

@@ -19,6 +19,10 @@
  * until an administrator says so.  What is older than 30 days is dropped, and
  * the log says so: whoever has not been there since wants his messages back.
  *
+ * Messages that are kept at the server (PB_REMOVAL_KEEP) are marks of one POP3
+ * user, by the login at popbridge: one row for each UIDVALIDITY of a maildrop,
+ * which takes up what later sessions promise, is never retried and never old.
+ *
  * Maildrops are known by keys: upstream, user and mailbox, with NUL between.
  *
  * Any thread, several at a time; calls block on the disk, so they are not for a
@@ -43,25 +47,36 @@ enum pb_status pb_journal_open(struct pb_journal *journal,
 /* Who promises; all borrowed. */
 struct pb_journal_source {
 	struct pb_slice maildrop;
+	struct pb_slice login;	/* at popbridge; for PB_REMOVAL_KEEP */
 	const char *session;
 	const char *client;	/* its address */
 };
 
-/* Durable with PB_OK; its number is never used again. */
+/*
+ * Durable with PB_OK; its number is never used again.  For PB_REMOVAL_KEEP it is
+ * that of the user's row, and PB_ETOOBIG, too: there are more than
+ * PB_LISTING_MAX marks then.
+ */
 enum pb_status pb_journal_promise(struct pb_journal *journal,
 				  const struct pb_journal_source *source,
 				  const struct pb_promise *promise,
 				  int64_t *number,
 				  struct pb_error *err) PB_MUST_CHECK;
 
-/* All that is promised of a maildrop, the caller's to free; NULL: nothing. */
+/*
+ * All that is promised of a maildrop, and what is kept from this login, the
+ * caller's to free; NULL: nothing.
+ */
 enum pb_status pb_journal_load(struct pb_journal *journal,
 			       struct pb_slice maildrop,
+			       struct pb_slice login,
 			       struct pb_promises **promises,
 			       struct pb_error *err) PB_MUST_CHECK;
 
 /*
- * Those that are kept or void are dropped, and what failed is counted.  A power
+ * Those that are kept or void are dropped, and what failed is counted.  Of
+ * PB_REMOVAL_KEEP, only the UIDs that are gone are struck out (all of them where
+ * it is void), and not what another session has added meanwhile.  A power
  * failure may undo it.
  */
 enum pb_status pb_journal_note(struct pb_journal *journal,
@@ -77,6 +92,8 @@ struct pb_journal_entry {
 	const char *session;
 	const char *client;
 	const char *error;	/* the last one; "": none */
+	const char *removal;	/* its name; another one: it is damaged */
+	const char *login;	/* at popbridge; "" but for what is kept */
 	uint32_t messages;
 	int64_t since;		/* seconds since 1970 */
 	int64_t tries;
@@ -90,7 +107,7 @@ enum pb_status pb_journal_list(struct pb_journal *journal,
 /* PB_EOF, too: there is none of this number. */
 enum pb_status pb_journal_drop(struct pb_journal *journal, int64_t number,
 			       struct pb_error *err) PB_MUST_CHECK;
-/* It rests no more.  As above. */
+/* It rests no more.  As above; PB_EOF, too: it is kept, and not tried. */
 enum pb_status pb_journal_retry(struct pb_journal *journal, int64_t number,
 				struct pb_error *err) PB_MUST_CHECK;
 

@@ -47,6 +47,34 @@ allocations_fail_from_the_one_that_was_named(void **state)
 }
 
 static void
+one_allocation_fails_and_those_behind_it_do_not(void **state)
+{
+	(void)state;
+	pb_mem_fail_at(2);
+	assert_true(can_allocate());
+	assert_false(pb_mem_has_failed());
+	assert_false(can_allocate());
+	assert_true(can_allocate());
+	assert_true(pb_mem_has_failed());
+	pb_mem_fail_from(0);
+	assert_false(pb_mem_has_failed());
+}
+
+static void
+what_is_spared_neither_fails_nor_counts(void **state)
+{
+	(void)state;
+	pb_mem_fail_from(2);
+	pb_mem_spare(true);
+	assert_true(can_allocate());
+	assert_true(can_allocate());
+	pb_mem_spare(false);
+	assert_true(can_allocate());
+	assert_false(can_allocate());
+	pb_mem_fail_from(0);
+}
+
+static void
 start_up_memory_does_not_fail(void **state)
 {
 	char *s;
@@ -66,6 +94,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(memory_is_zeroed),
 		cmocka_unit_test(allocations_fail_from_the_one_that_was_named),
+		cmocka_unit_test(
+		    one_allocation_fails_and_those_behind_it_do_not),
+		cmocka_unit_test(what_is_spared_neither_fails_nor_counts),
 		cmocka_unit_test(start_up_memory_does_not_fail),
 	};
 

@@ -14,6 +14,47 @@ find_returns_the_position_or_the_length(void **state)
 }
 
 static void
+an_octet_is_taken_where_it_is_the_first(void **state)
+{
+	struct pb_slice in = OCTETS("(a");
+	struct pb_slice nothing = { NULL, 0 };
+
+	(void)state;
+	assert_false(pb_slice_take(&in, 'a'));
+	assert_true(pb_slice_take(&in, '('));
+	assert_true(pb_slice_take(&in, 'a'));
+	assert_false(pb_slice_take(&in, 'a'));
+	assert_false(pb_slice_take(&nothing, '\0'));
+}
+
+static void
+blanks_and_digits_are_taken_as_far_as_they_go(void **state)
+{
+	struct pb_slice in = OCTETS("  012a");
+	struct pb_slice nothing = { NULL, 0 };
+
+	(void)state;
+	assert_int_equal(pb_slice_take_digits(&in).len, 0);
+	assert_true(pb_slice_take_blanks(&in));
+	assert_false(pb_slice_take_blanks(&in));
+	ASSERT_OCTETS(pb_slice_take_digits(&in), OCTETS("012"));
+	ASSERT_OCTETS(in, OCTETS("a"));
+	assert_false(pb_slice_take_blanks(&nothing));
+	assert_int_equal(pb_slice_take_digits(&nothing).len, 0);
+}
+
+static void
+controls_are_what_stands_below_a_blank_and_delete(void **state)
+{
+	(void)state;
+	assert_false(pb_slice_has_control(pb_slice(NULL, 0)));
+	assert_false(pb_slice_has_control(OCTETS(" ~\x80\xff")));
+	assert_true(pb_slice_has_control(OCTETS("a\0")));
+	assert_true(pb_slice_has_control(OCTETS("\x1f")));
+	assert_true(pb_slice_has_control(OCTETS("a\x7f")));
+}
+
+static void
 words_are_equal_whatever_their_case(void **state)
 {
 	(void)state;
@@ -134,6 +175,10 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(find_returns_the_position_or_the_length),
+		cmocka_unit_test(an_octet_is_taken_where_it_is_the_first),
+		cmocka_unit_test(blanks_and_digits_are_taken_as_far_as_they_go),
+		cmocka_unit_test(
+		    controls_are_what_stands_below_a_blank_and_delete),
 		cmocka_unit_test(words_are_equal_whatever_their_case),
 		cmocka_unit_test(what_is_no_letter_must_be_equal),
 		cmocka_unit_test(a_prefix_is_no_longer_than_the_slice),

@@ -594,10 +594,11 @@ whole_session(struct pbt_edge *e, bool uidplus)
 {
 	/* STATUS, \Seen, and then two for each message or look. */
 	static const char *const answers[] = { "A4 OK\r\n", "A5 OK\r\n",
-		"A6 OK\r\n", "A7 OK\r\n",
+		"A6 OK\r\n", "* OK [UIDVALIDITY 17] x\r\nA7 OK\r\n",
 		"* SEARCH 10\r\nA8 OK\r\n", "A9 OK\r\n", "A10 OK\r\n",
 		"* SEARCH 10\r\nA11 OK\r\n", "A12 OK\r\n",
-		"A13 OK\r\n", "* SEARCH\r\nA14 OK\r\n" };
+		"* OK [UIDVALIDITY 17] x\r\nA13 OK\r\n",
+		"* SEARCH\r\nA14 OK\r\n" };
 	size_t i;
 
 	client(e, "USER max\r\nPASS geheim\r\n");

@@ -111,7 +111,7 @@ expunge(struct server *s, uint32_t uid)
 }
 
 static void
-search(struct server *s, struct pb_buffer *answer)
+search(struct server *s, const bool *which, struct pb_buffer *answer)
 {
 	uint32_t uid;
 
@@ -119,7 +119,7 @@ search(struct server *s, struct pb_buffer *answer)
 		return;
 	pbt_say(answer, "* SEARCH");
 	for (uid = 1; uid <= s->max; uid++) {
-		if (s->flagged[uid])
+		if (which[uid])
 			pbt_say(answer, " %" PRIu32, uid);
 	}
 	pbt_say(answer, "\r\n");
@@ -205,8 +205,12 @@ command(struct server *s, struct pb_slice line, struct pb_buffer *answer)
 		ok = transfer(s, line, pb_slice_is(word, "MOVE"), &code);
 	else if (pb_slice_is(word, "STORE"))
 		store(s, line);
+	else if (pb_slice_is(word, "SELECT"))
+		pbt_say(answer, "* OK [UIDVALIDITY %d]\r\n",
+		    s->other ? 18 : 17);
 	else if (pb_slice_is(word, "SEARCH"))
-		search(s, answer);
+		search(s, pb_slice_is(line, "ALL") ? s->there : s->flagged,
+		    answer);
 	else if (pb_slice_is(word, "EXPUNGE") && line.len > 0)
 		for_set(s, line, expunge);
 	else if (pb_slice_is(word, "EXPUNGE") && !s->idle)

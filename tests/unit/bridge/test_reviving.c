@@ -292,7 +292,7 @@ with_it_the_password_ends_with_the_session(void **state)
 }
 
 static void
-a_refused_one_is_forgotten_at_once(void **state)
+a_refused_one_is_forgotten_at_once_and_the_edge_is_told(void **state)
 {
 	struct pbt_edge e;
 
@@ -302,7 +302,9 @@ a_refused_one_is_forgotten_at_once(void **state)
 	pbt_edge_client(&e, pb_slice_str("RETR 1\r\n"));
 	pbt_edge_connected(&e);
 	say(&e, "* OK [CAPABILITY IMAP4rev1] hi\r\n");
+	assert_false(e.bridge.refused);
 	say(&e, "A1 NO [AUTHENTICATIONFAILED] no\r\n");
+	assert_true(e.bridge.refused);
 	assert_int_equal(pb_secret_reveal(&e.bridge.identity.password).len, 0);
 	pb_buffer_clear(&e.to_client);
 	pbt_edge_client(&e, pb_slice_str("RETR 1\r\n"));
@@ -372,7 +374,8 @@ main(void)
 		cmocka_unit_test(one_octet_that_changed_meanwhile_cuts_it),
 		cmocka_unit_test(without_the_option_nothing_remembers_the_password),
 		cmocka_unit_test(with_it_the_password_ends_with_the_session),
-		cmocka_unit_test(a_refused_one_is_forgotten_at_once),
+		cmocka_unit_test(
+		    a_refused_one_is_forgotten_at_once_and_the_edge_is_told),
 		cmocka_unit_test(no_memory_on_the_way_back_completes_nothing),
 	};
 

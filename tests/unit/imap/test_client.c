@@ -1154,20 +1154,38 @@ static void
 the_password_is_wiped_with_the_client(void **state)
 {
 	struct fixture *f = start();
+	size_t written;
 
 	(void)state;
 	says(f, "* OK [CAPABILITY IMAP4rev1] hi\r\n");
 	assert_true(f->client.out.secret);
+	written = f->client.out.head + f->client.out.len;
 	pb_buffer_clear(&f->client.out);
-	assert_null(memmem(f->client.out.data, f->client.out.cap, "geheim",
-	    6));
+	assert_null(memmem(f->client.out.data, written, "geheim", 6));
 	finish(f);
+}
+
+static void
+states_have_names(void **state)
+{
+	(void)state;
+	assert_string_equal(pb_imap_state_name(PB_IMAP_STATE_GREETING),
+	    "GREETING");
+	assert_string_equal(pb_imap_state_name(PB_IMAP_STATE_CAPABILITY),
+	    "CAPABILITY");
+	assert_string_equal(pb_imap_state_name(PB_IMAP_STATE_STARTTLS),
+	    "STARTTLS");
+	assert_string_equal(pb_imap_state_name(PB_IMAP_STATE_HANDSHAKE),
+	    "HANDSHAKE");
+	assert_string_equal(pb_imap_state_name(PB_IMAP_STATE_LOGIN), "LOGIN");
+	assert_string_equal(pb_imap_state_name(PB_IMAP_STATE_READY), "READY");
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(states_have_names),
 		cmocka_unit_test(a_greeting_with_capabilities_saves_a_question),
 		cmocka_unit_test(
 		    a_greeting_without_capabilities_is_asked_for_them),

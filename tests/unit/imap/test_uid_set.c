@@ -155,6 +155,63 @@ no_uid_is_lost_and_none_is_added(void **state)
 }
 
 static void
+a_set_is_counted_as_it_is_written(void **state)
+{
+	static const struct {
+		const char *text;
+		bool good;
+		uint64_t n;
+	} rows[] = {
+		{ "1", true, 1 },
+		{ "3:5,9", true, 4 },
+		{ "9,5:3", true, 4 },
+		{ "1,1", true, 2 },
+		{ "1:4294967295,1:4294967295", true, 8589934590u },
+		{ "", false, 0 },
+		{ "0", false, 0 },
+		{ "*", false, 0 },
+		{ "1:*", false, 0 },
+		{ "1,", false, 0 },
+		{ "1 2", false, 0 },
+		{ "4294967296", false, 0 },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(rows); i++) {
+		struct pb_slice text = pb_slice_str(rows[i].text);
+		char *exact = pbt_exact(text);
+		uint64_t n;
+
+		ROW(rows, i);
+		assert_int_equal(pb_imap_uid_set_count(pb_slice(exact,
+		    text.len), &n), rows[i].good);
+		assert_true(!rows[i].good || n == rows[i].n);
+		free(exact);
+	}
+}
+
+static void
+a_set_can_be_added_to_another(void **state)
+{
+	struct pb_imap_uid_set set = { .n = 0 };
+
+	(void)state;
+	assert_int_equal(pb_imap_uid_set_read(&set, OCTETS("5,9"), ','),
+	    PB_OK);
+	assert_int_equal(pb_imap_uid_set_read(&set, OCTETS("6,10"), ','),
+	    PB_OK);
+	assert_int_equal(pb_imap_uid_set_read(&set, OCTETS("7:8,1"), ','),
+	    PB_OK);
+	assert_int_equal(set.n, 2);
+	assert_int_equal(set.ranges[0].first, 1);
+	assert_int_equal(set.ranges[0].last, 1);
+	assert_int_equal(set.ranges[1].first, 5);
+	assert_int_equal(set.ranges[1].last, 10);
+	pb_imap_uid_set_clear(&set);
+}
+
+static void
 no_memory_for_a_set_is_said(void **state)
 {
 	struct pb_imap_uid_set set = { .n = 0 };
@@ -210,6 +267,8 @@ main(void)
 		cmocka_unit_test(what_is_no_set_is_refused),
 		cmocka_unit_test(a_search_has_no_ranges),
 		cmocka_unit_test(no_uid_is_lost_and_none_is_added),
+		cmocka_unit_test(a_set_is_counted_as_it_is_written),
+		cmocka_unit_test(a_set_can_be_added_to_another),
 		cmocka_unit_test(no_memory_for_a_set_is_said),
 		cmocka_unit_test(both_responses_are_taken_apart),
 	};

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "popbridge/base/mem.h"
+#include "popbridge/imap/mailbox_name.h"
 #include "popbridge/imap/writer.h"
 #include "popbridge/version.h"
 
@@ -124,6 +125,69 @@ stores_are_silent_and_name_one_flag(void **state)
 	MUST_BE(f, pb_imap_write_store(f->writer, &f->out, "A1", uids, 2,
 	    true, PB_IMAP_FLAG_SEEN),
 	    "A1 UID STORE 7:8 +FLAGS.SILENT (\\Seen)\r\n");
+}
+
+static void
+a_keyword_is_stored_as_a_flag(void **state)
+{
+	static const uint32_t uids[] = { 7, 8 };
+	struct fixture *f = *state;
+
+	MUST_BE(f, pb_imap_write_store(f->writer, &f->out, "A1", uids, 2,
+	    true, PB_IMAP_FLAG_POP3_DELETED),
+	    "A1 UID STORE 7:8 +FLAGS.SILENT ($POP3Deleted)\r\n");
+	MUST_BE(f, pb_imap_write_store(f->writer, &f->out, "A1", uids, 1,
+	    false, PB_IMAP_FLAG_POP3_DELETED),
+	    "A1 UID STORE 7 -FLAGS.SILENT ($POP3Deleted)\r\n");
+	MUST_BE(f, pb_imap_write_search(&f->out, "A1",
+	    PB_IMAP_SEARCH_POP3_DELETED, false),
+	    "A1 UID SEARCH KEYWORD $POP3Deleted\r\n");
+	MUST_BE(f, pb_imap_write_search(&f->out, "A1",
+	    PB_IMAP_SEARCH_POP3_DELETED, true),
+	    "A1 UID SEARCH RETURN (ALL) KEYWORD $POP3Deleted\r\n");
+}
+
+static void
+mailboxes_are_named_in_quotes(void **state)
+{
+	static const uint32_t uids[] = { 7, 8, 9, 11, 4294967295u };
+	struct fixture *f = *state;
+
+	MUST_BE(f, pb_imap_write_transfer(&f->out, "A1", PB_IMAP_COPY, uids,
+	    5, OCTETS("Trash")),
+	    "A1 UID COPY 7:9,11,4294967295 \"Trash\"\r\n");
+	MUST_BE(f, pb_imap_write_transfer(&f->out, "A1", PB_IMAP_MOVE, uids,
+	    1, OCTETS("a\"b\\c d")), "A1 UID MOVE 7 \"a\\\"b\\\\c d\"\r\n");
+	MUST_BE(f, pb_imap_write_question(&f->out, "A1", PB_IMAP_CREATE,
+	    OCTETS("{3}")), "A1 CREATE \"{3}\"\r\n");
+	MUST_BE(f, pb_imap_write_question(&f->out, "A1", PB_IMAP_MYRIGHTS,
+	    OCTETS("NIL")), "A1 MYRIGHTS \"NIL\"\r\n");
+	MUST_BE(f, pb_imap_write_question(&f->out, "A1",
+	    PB_IMAP_STATUS_UIDVALIDITY, OCTETS("&APw-")),
+	    "A1 STATUS \"&APw-\" (UIDVALIDITY)\r\n");
+	MUST_BE(f, pb_imap_write_question(&f->out, "A1", PB_IMAP_CREATE,
+	    OCTETS("\xfc\"\\")), "A1 CREATE {3+}\r\n\xfc\"\\\r\n");
+	MUST_BE(f, pb_imap_write_list(&f->out, "A1", false),
+	    "A1 LIST \"\" \"*\"\r\n");
+	MUST_BE(f, pb_imap_write_list(&f->out, "A1", true),
+	    "A1 LIST (SPECIAL-USE) \"\" \"*\"\r\n");
+}
+
+static void
+the_longest_name_has_room_in_quotes(void **state)
+{
+	struct fixture *f = *state;
+	char name[PB_IMAP_MAILBOX_MAX];
+	char *exact;
+
+	memset(name, '"', sizeof(name));
+	exact = pbt_exact(pb_slice(name, sizeof(name)));
+	assert_int_equal(pb_imap_write_question(&f->out, "A1",
+	    PB_IMAP_CREATE, pb_slice(exact, sizeof(name))), PB_OK);
+	assert_int_equal(f->out.len, strlen("A1 CREATE \"\"\r\n") +
+	    2 * sizeof(name));
+	pb_buffer_clear(&f->out);
+	free(exact);
 }
 
 static void
@@ -403,7 +467,7 @@ the_longest_sets_stay_under_1000_octets(void **state)
 	assert_true(f->out.len <= 1000);
 	pb_buffer_clear(&f->out);
 	assert_int_equal(pb_imap_write_store(f->writer, &f->out,
-	    "A4294967295", uids, n, true, PB_IMAP_FLAG_DELETED), PB_OK);
+	    "A4294967295", uids, n, true, PB_IMAP_FLAG_POP3_DELETED), PB_OK);
 	assert_true(f->out.len <= 1000);
 }
 
@@ -521,10 +585,41 @@ a_command_that_does_not_fit_leaves_nothing(void **state)
 	    PB_IMAP_SEARCH_ALL, false));
 	MUST_NOT_FIT(pb_imap_write_search(&out, "A1",
 	    PB_IMAP_SEARCH_ALL, true));
+	MUST_NOT_FIT(pb_imap_write_transfer(&out, "A1", PB_IMAP_COPY, uids, 2,
+	    x));
+	MUST_NOT_FIT(pb_imap_write_question(&out, "A", PB_IMAP_CREATE, x));
+	MUST_NOT_FIT(pb_imap_write_list(&out, "A1", false));
 #undef MUST_NOT_FIT
 	pb_buffer_fini(&out);
 	/* And the next one is whole. */
 	simple_commands_are_one_word(state);
+}
+
+static void
+a_command_that_fits_in_part_leaves_nothing(void **state)
+{
+	static const uint32_t uids[] = { 1, 3 };
+	const struct pb_slice names[] = { OCTETS("Trash"), OCTETS("\xfc") };
+	size_t i, max;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		enum pb_status st = PB_ETOOBIG;
+
+		for (max = 4; st != PB_OK; max++) {
+			struct pb_buffer out;
+
+			pb_buffer_init(&out, max);
+			pbt_put(&out, pb_slice_str("kept"));
+			st = pb_imap_write_transfer(&out, "A1", PB_IMAP_MOVE,
+			    uids, 2, names[i]);
+			assert_true(st == PB_OK || st == PB_ETOOBIG);
+			if (st != PB_OK)
+				ASSERT_TEXT(pb_buffer_slice(&out), "kept");
+			pb_buffer_fini(&out);
+		}
+		assert_true(max > 24);
+	}
 }
 
 static enum pb_status
@@ -541,7 +636,10 @@ write_all(struct fixture *f, struct pb_buffer *out)
 		st = pb_imap_write_login(f->writer, out, "A1", x, x);
 	if (st == PB_OK)
 		st = pb_imap_write_store(f->writer, out, "A1", uids, 2, true,
-		    PB_IMAP_FLAG_SEEN);
+		    PB_IMAP_FLAG_POP3_DELETED);
+	if (st == PB_OK)
+		st = pb_imap_write_transfer(out, "A1", PB_IMAP_MOVE, uids, 2,
+		    x);
 	if (st == PB_OK)
 		st = pb_imap_write_fetch_sizes(f->writer, out, "A1", 1);
 	return st;
@@ -589,6 +687,9 @@ main(void)
 		TEST(select_names_the_mailbox),
 		TEST(fetches_ask_by_uid_and_do_not_set_seen),
 		TEST(stores_are_silent_and_name_one_flag),
+		TEST(a_keyword_is_stored_as_a_flag),
+		TEST(mailboxes_are_named_in_quotes),
+		TEST(the_longest_name_has_room_in_quotes),
 		TEST(expunge_and_search_go_by_uid),
 		TEST(plain_logins_are_atoms_or_quoted),
 		TEST(every_plain_character_of_a_login_arrives),
@@ -602,6 +703,7 @@ main(void)
 		TEST(the_longest_sets_stay_under_1000_octets),
 		TEST(sets_name_exactly_the_uids_given),
 		TEST(a_command_that_does_not_fit_leaves_nothing),
+		TEST(a_command_that_fits_in_part_leaves_nothing),
 		TEST(every_failing_allocation_is_said),
 		TEST(no_memory_for_a_writer_is_said),
 	};

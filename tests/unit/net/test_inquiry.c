@@ -339,6 +339,36 @@ left_while_dns_is_asked_it_calls_nobody(void **state)
 }
 
 static void
+more_discoveries_than_the_most_at_a_time_are_told_to_come_again(void **state)
+{
+	struct world *w = *state;
+	struct pb_inquiry *q[PB_INQUIRY_DISCOVERIES_MAX];
+	unsigned round;
+	size_t i;
+
+	for (round = 0; round < 2; round++) {
+		hold_threads(w);
+		claim(w, PB_BRIDGE_PROOF_PASSWORD, "max@two.example", "x");
+		for (i = 0; i < COUNT(q); i++) {
+			q[i] = begin(w);
+			assert_null(pb_inquiry_answer(q[i]));
+		}
+		w->inquiry = begin(w);
+		assert_refused(pb_inquiry_answer(w->inquiry),
+		    PB_ERROR_TEMPORARY, "too many logins");
+		pb_inquiry_leave(&w->inquiry);
+		/* Whose server is known does not wait for that. */
+		claim(w, PB_BRIDGE_PROOF_PASSWORD, "max@pass.example", "x");
+		w->inquiry = begin(w);
+		assert_is(pb_inquiry_answer(w->inquiry), "max", "x", "");
+		pb_inquiry_leave(&w->inquiry);
+		for (i = 0; i < COUNT(q); i++)
+			pb_inquiry_leave(&q[i]);
+		let_go(w);
+	}
+}
+
+static void
 nothing_is_left_of_nothing(void **state)
 {
 	struct pb_inquiry *none = NULL;
@@ -401,6 +431,8 @@ main(void)
 		    a_domain_without_imap_is_told_from_a_dead_name_server),
 		with_names(who_is_refused_is_not_discovered_for),
 		with_names(left_while_dns_is_asked_it_calls_nobody),
+		with_names(
+	more_discoveries_than_the_most_at_a_time_are_told_to_come_again),
 		in_world(nothing_is_left_of_nothing),
 		in_world(without_memory_it_says_so),
 	};

@@ -336,6 +336,42 @@ a_credential_that_the_server_took_ends_the_others(void **state)
 	close(foreign);
 }
 
+/* A login by one of two passwords that are good both, and its end. */
+static int
+log_in_and_park(struct world *w, unsigned credential)
+{
+	struct pb_pool_identity id = who(1, credential);
+
+	pb_pool_verified(w->pool, &id, T0);
+	return park(w, 1, credential);
+}
+
+static void
+credentials_that_take_turns_keep_their_own(void **state)
+{
+	struct world *w = *state;
+	struct pb_pool_identity one = who(1, 1);
+	int fds[6];
+	size_t i;
+
+	for (i = 0; i < 4; i++)
+		fds[i] = log_in_and_park(w, i % 2 == 0 ? 1 : 2);
+	must_be_closed(fds[0]);
+	must_be_closed(fds[1]);
+	must_be_closed(fds[2]);
+	fds[4] = log_in_and_park(w, 1);
+	must_be_open(fds[3]);
+	must_be_open(fds[4]);
+	/* A new one proves nothing for those before it. */
+	fds[5] = log_in_and_park(w, 3);
+	must_be_closed(fds[3]);
+	must_be_closed(fds[4]);
+	pb_pool_refused(w->pool, &one, T0);
+	fds[0] = log_in_and_park(w, 1);
+	must_be_closed(fds[5]);
+	close(fds[0]);
+}
+
 static void
 room_is_made_of_what_is_of_no_use(void **state)
 {
@@ -607,6 +643,7 @@ main(void)
 		TEST(a_password_counts_for_half_an_hour_and_no_longer),
 		TEST(there_are_no_more_than_may_be),
 		TEST(a_credential_that_the_server_took_ends_the_others),
+		TEST(credentials_that_take_turns_keep_their_own),
 		TEST(room_is_made_of_what_is_of_no_use),
 		TEST(a_pool_that_is_shut_keeps_nothing),
 		TEST(without_memory_it_is_closed),

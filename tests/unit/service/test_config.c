@@ -35,6 +35,9 @@ nothing_at_all_gives_the_defaults(void **state)
 	assert_int_equal(c->idle_timeout, 600);
 	assert_int_equal(c->drain_timeout, 30);
 	assert_int_equal(c->login_timeout, 180);
+	assert_int_equal(c->client_keepalive, 120);
+	assert_int_equal(c->memory_soft, 0);
+	assert_int_equal(c->memory_hard, 0);
 	assert_int_equal(c->max_connections, 20000);
 	assert_int_equal(c->max_connections_per_address, 200);
 	assert_int_equal(c->max_unauthenticated, 5000);
@@ -95,6 +98,9 @@ a_file_can_set_every_option(void **state)
 	    "connect-timeout = 31\n"
 	    "drain-timeout = 0\n"
 	    "login-timeout = 181\n"
+	    "client-keepalive = 121\n"
+	    "memory-soft = 700\n"
+	    "memory-hard = 701\n"
 	    "max-connections = 3001\n"
 	    "max-connections-per-address = 21\n"
 	    "max-unauthenticated = 301\n"
@@ -159,6 +165,9 @@ a_file_can_set_every_option(void **state)
 	assert_int_equal(c->connect_timeout, 31);
 	assert_int_equal(c->drain_timeout, 0);
 	assert_int_equal(c->login_timeout, 181);
+	assert_int_equal(c->client_keepalive, 121);
+	assert_int_equal(c->memory_soft, 700);
+	assert_int_equal(c->memory_hard, 701);
 	assert_int_equal(c->max_connections, 3001);
 	assert_int_equal(c->max_connections_per_address, 21);
 	assert_int_equal(c->max_unauthenticated, 301);

@@ -66,6 +66,11 @@ static const struct judged {
 	{ UPSTREAM "group = g\n", PB_EINVAL,
 	    "F:2: error: group: a group without a user leaves everything to "
 	    "root: give user, too\n" },
+	{ UPSTREAM "memory-soft = 9\nmemory-hard = 8\n", PB_EINVAL,
+	    "F:2: error: memory-soft: sessions would be ended (memory-hard) "
+	    "before new ones are refused: give less than memory-hard\n" },
+	{ UPSTREAM "memory-soft = 8\nmemory-hard = 8\n", PB_OK, "" },
+	{ UPSTREAM "memory-soft = 9\nmemory-hard = 0\n", PB_OK, "" },
 };
 
 #define TLS "url = \"pop3s://[::]\"\n"

@@ -409,6 +409,26 @@ threads_find_whole_listings_while_others_replace_them(void **state)
 	pb_listings_free(&c.listings);
 }
 
+static void
+all_is_forgotten_at_once_and_readers_keep_what_they_have(void **state)
+{
+	struct pb_listings *listings = *state;
+	struct pb_listing *l;
+
+	put(listings, KEY, 7, 11, 10);
+	put(listings, OCTETS("another"), 8, 4, 3);
+	l = pb_listings_find(listings, KEY);
+	assert_non_null(l);
+	pb_listings_clear(listings);
+	assert_int_equal(pb_listings_stats(listings).entries, 0);
+	assert_int_equal(pb_listings_stats(listings).octets, 0);
+	assert_null(pb_listings_find(listings, KEY));
+	assert_int_equal(l->count, 10);
+	pb_listing_unref(&l);
+	put(listings, KEY, 7, 11, 10);
+	assert_knows(listings, KEY, 7, 11, 10);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int
@@ -429,6 +449,7 @@ main(void)
 		TEST(the_longest_key_is_remembered_and_a_longer_one_not),
 		TEST(hits_and_misses_are_counted),
 		TEST(without_memory_nothing_is_remembered_and_all_stays_whole),
+		TEST(all_is_forgotten_at_once_and_readers_keep_what_they_have),
 		TEST(threads_find_whole_listings_while_others_replace_them),
 	};
 

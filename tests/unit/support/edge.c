@@ -9,9 +9,13 @@
 #define MINUTE UINT64_C(60000)
 #define PEER_MAX (256u * 1024 * 1024)
 
+void (*pbt_edge_overhear)(const struct pbt_edge *e, bool client,
+    struct pb_slice octets);
+
 void
 pbt_edge_init(struct pbt_edge *e)
 {
+	pb_mem_spare(true);
 	*e = (struct pbt_edge){ .now = 1000 };
 	e->upstream_tls = PB_IMAP_TLS_IMPLICIT;
 	e->door = (struct pb_bridge_door){ .mechanisms = "PLAIN LOGIN",
@@ -30,10 +34,22 @@ pbt_edge_init(struct pbt_edge *e)
 	pb_check(e->grammar != NULL && e->writer != NULL);
 }
 
+/* The peers' memory is not the session's. */
 static void
-move(struct pb_buffer *from, struct pb_buffer *to)
+put(struct pb_buffer *b, struct pb_slice octets)
 {
-	pbt_put(to, pb_buffer_slice(from));
+	pb_mem_spare(true);
+	pbt_put(b, octets);
+	pb_mem_spare(false);
+}
+
+static void
+move(const struct pbt_edge *e, struct pb_buffer *from, struct pb_buffer *to)
+{
+	if (pbt_edge_overhear != NULL)
+		pbt_edge_overhear(e, to == &e->to_client,
+		    pb_buffer_slice(from));
+	put(to, pb_buffer_slice(from));
 	pb_buffer_clear(from);
 }
 
@@ -48,6 +64,8 @@ is_harmful(struct pb_slice line)
 	if (pb_slice_is(word, "UID"))
 		word = pb_slice_word(&line);
 	return pb_slice_starts(word, "STORE") ||
+	    pb_slice_starts(word, "COPY") || pb_slice_starts(word, "MOVE") ||
+	    pb_slice_starts(word, "CREATE") ||
 	    pb_slice_starts(word, "EXPUNGE") ||
 	    pb_slice_starts(word, "CLOSE") || pb_slice_starts(word, "DELETE");
 }
@@ -75,7 +93,7 @@ flush_upstream(struct pbt_edge *e)
 	if (!e->has_imap)
 		return;
 	check_harmless(e, pb_buffer_slice(&e->imap.out));
-	move(&e->imap.out, &e->to_upstream);
+	move(e, &e->imap.out, &e->to_upstream);
 }
 
 static void
@@ -100,7 +118,7 @@ flush_client(struct pbt_edge *e)
 	}
 	if (e->bridge.client_out.len == 0)
 		return false;
-	move(&e->bridge.client_out, &e->to_client);
+	move(e, &e->bridge.client_out, &e->to_client);
 	pb_bridge_client_flow(&e->bridge, 0, e->now);
 	return true;
 }
@@ -269,12 +287,13 @@ pump(struct pbt_edge *e)
 	while (!e->ended && turn(e))
 		continue;
 	if (e->ended && !e->client_stopped)
-		move(&e->bridge.client_out, &e->to_client);
+		move(e, &e->bridge.client_out, &e->to_client);
 }
 
 void
 pbt_edge_start(struct pbt_edge *e)
 {
+	pb_mem_spare(false);
 	if (e->readahead.max > 0)
 		e->options.readahead = &e->readahead;
 	pb_bridge_init(&e->bridge, &e->options, "s1", "192.0.2.7", e->now);
@@ -304,7 +323,7 @@ pbt_edge_client(struct pbt_edge *e, struct pb_slice octets)
 {
 	if (e->ended)
 		return;
-	pbt_put(&e->from_client, octets);
+	put(&e->from_client, octets);
 	pump(e);
 }
 
@@ -313,7 +332,7 @@ pbt_edge_upstream(struct pbt_edge *e, struct pb_slice octets)
 {
 	if (!e->has_imap)
 		return;
-	pbt_put(&e->from_upstream, octets);
+	put(&e->from_upstream, octets);
 	pump(e);
 }
 
@@ -325,9 +344,11 @@ pbt_edge_is(struct pbt_edge *e, const char *user, const char *password)
 
 	pb_check(e->who_asked);
 	e->who_asked = false;
+	pb_mem_spare(true);
 	pb_check(pb_secret_set(&identity.user, pb_slice_str(user)) == PB_OK &&
 	    pb_secret_set(&identity.password, pb_slice_str(password)) ==
 	    PB_OK);
+	pb_mem_spare(false);
 	pb_bridge_identified(&e->bridge, &identity, e->now);
 	pump(e);
 }
@@ -363,15 +384,16 @@ pbt_edge_introduced(struct pbt_edge *e, bool accepted)
 	pump(e);
 }
 
-/* The next connection has them again. */
+/* The next connection has them again, unless the maildrop is open. */
 static void
 give_promises(struct pbt_edge *e)
 {
 	struct pb_promises *copy;
 	size_t i;
 
-	if (e->owed == NULL)
+	if (e->owed == NULL || pb_bridge_is_reviving(&e->bridge))
 		return;
+	pb_mem_spare(true);
 	copy = pb_promises_new(e->owed->n);
 	for (i = 0; i < copy->n; i++) {
 		struct pb_promise *to = &copy->list[i];
@@ -381,6 +403,7 @@ give_promises(struct pbt_edge *e)
 		to->uids = pb_xalloc(size);
 		memcpy(to->uids, e->owed->list[i].uids, size);
 	}
+	pb_mem_spare(false);
 	pb_bridge_owes(&e->bridge, &copy);
 }
 
@@ -469,6 +492,7 @@ pbt_edge_promised(struct pbt_edge *e, bool durable)
 
 	pb_check(e->promise_asked);
 	e->promise_asked = false;
+	e->promised = durable;
 	pb_error_set(&error, PB_ERROR_TEMPORARY, PB_SCOPE_MAILDROP,
 	    "the disk is full");
 	pb_bridge_promised(&e->bridge, durable ? 1 : 0,

@@ -39,6 +39,7 @@ struct pbt_edge {
 	bool client_tls_asked;
 	bool lock_asked;
 	bool promise_asked;
+	bool promised;			/* and written down */
 	uint64_t hold_ms;		/* for each refused password */
 	bool parked;			/* its connection was worth keeping */
 	unsigned drops;			/* connections that it closed */
@@ -54,9 +55,13 @@ struct pbt_edge {
 	uint64_t now;
 };
 
+/* Hears all that either peer is sent; NULL: nobody does. */
+extern void (*pbt_edge_overhear)(const struct pbt_edge *e, bool client,
+    struct pb_slice octets);
+
 /*
  * INBOX, TLS, no lock, PLAIN and LOGIN; the time-outs are an hour but idle: 10
- * minutes.
+ * minutes.  Allocations that are to fail (base/mem.h) do from the start on.
  */
 void pbt_edge_init(struct pbt_edge *e);
 /* The options may be changed between init and start. */

@@ -29,6 +29,7 @@ pbt_login_with(struct pbt_edge *e, uint32_t count, const char *capabilities)
 	pbt_say(&listing, "A1 OK [CAPABILITY IMAP4rev1%s] in\r\n",
 	    capabilities);
 	pbt_say(&listing, "* %" PRIu32 " EXISTS\r\n* OK [UIDVALIDITY 17] x\r\n"
+	    "* OK [PERMANENTFLAGS (\\Deleted \\*)] x\r\n"
 	    "A2 OK [READ-WRITE] ok\r\n", count);
 	for (i = 1; i <= count; i++)
 		pbt_say(&listing, "* %" PRIu32 " FETCH (UID %" PRIu32

@@ -290,7 +290,8 @@ say_done(struct client *c, const struct pb_imap_event *e,
 	if (e->kind == PB_IMAP_COMMAND_MYRIGHTS && c->client.has_rights)
 		pbt_say(trace, "may flag %d expunge %d\n",
 		    c->client.may_flag_deleted, c->client.may_expunge);
-	if (c->names_mailboxes && c->client.has_permanentflags)
+	if (c->names_mailboxes && e->kind == PB_IMAP_COMMAND_SELECT &&
+	    c->client.has_permanentflags)
 		pbt_say(trace, "keeps deleted %d keywords %d\n",
 		    c->client.keeps_deleted, c->client.keeps_keywords);
 }
@@ -376,7 +377,8 @@ say_event(struct client *c, const struct pb_imap_event *e,
 		return;
 	case PB_IMAP_EVENT_DONE:
 		say_done(c, e, trace);
-		client_goes_on(&c->client, e->kind);
+		if (!c->names_mailboxes)
+			client_goes_on(&c->client, e->kind);
 		return;
 	}
 }
