@@ -151,6 +151,8 @@ pb_bridge_welcome(struct pb_bridge *b)
 {
 	pb_pop3_session_enter(&b->pop3, PB_POP3_TRANSACTION);
 	b->revivable = b->options->revive;
+	b->read_only = b->imap != NULL && b->imap->read_only;
+	b->obstacle = pb_removal_obstacle(b->options->removal, b->imap);
 	pb_log(PB_LOG_INFO, "logged in", PB_LOG_STR("id", b->id),
 	    PB_LOG_SLICE("user", pb_bridge_user(b)),
 	    PB_LOG_OPTIONAL("authzid", pb_bridge_authzid(b)),

@@ -193,6 +193,19 @@ has_many_gone(const struct pb_promise *promise, size_t there)
 	    (gone > promise->n / 2 || promise->n > PB_LISTING_MAX / 2);
 }
 
+/*
+ * Nothing is left of it.  A mailbox that is empty may be so by a fault, for a
+ * moment, and marks that were dropped then would not come back.
+ */
+static bool
+is_void(const struct pb_promise *promise, const struct pb_listing *listing,
+    size_t there)
+{
+	return there == 0 && (promise->removal != PB_REMOVAL_KEEP ||
+	    promise->uidvalidity != listing->uidvalidity ||
+	    listing->count > 0);
+}
+
 /* What the comparison says of each. */
 static void
 judge(struct pb_promises *p, const struct pb_listing *listing,
@@ -204,9 +217,9 @@ judge(struct pb_promises *p, const struct pb_listing *listing,
 		struct pb_promise *promise = &p->list[i];
 		size_t there = mark(promise, listing, marks, PROMISED);
 
-		if (there == 0)
+		if (is_void(promise, listing, there))
 			promise->outcome = PB_PROMISE_VOID;
-		else if (has_many_gone(promise, there))
+		else if (there > 0 && has_many_gone(promise, there))
 			shrink(promise, listing, there);
 		promise->rests |= promise->removal != way;
 	}

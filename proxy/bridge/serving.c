@@ -134,6 +134,18 @@ pb_bridge_continue_listing(struct pb_bridge *b)
 		pb_bridge_end(b, "no memory");
 }
 
+/* Behind the first line, for which there may have been no memory. */
+static void
+begin_listing(struct pb_bridge *b, bool uidl)
+{
+	if (b->state == PB_BRIDGE_ENDED)
+		return;
+	b->list_uidl = uidl;
+	b->list_next = 1;
+	pb_bridge_enter(b, PB_BRIDGE_LISTING);
+	pb_bridge_continue_listing(b);
+}
+
 static void
 do_list(struct pb_bridge *b, const struct pb_pop3_command *cmd)
 {
@@ -144,10 +156,7 @@ do_list(struct pb_bridge *b, const struct pb_pop3_command *cmd)
 		return;
 	}
 	pb_bridge_answer(b, PB_REPLY_LIST_ALL, count_of(b), b->maildrop.octets);
-	b->list_uidl = false;
-	b->list_next = 1;
-	pb_bridge_enter(b, PB_BRIDGE_LISTING);
-	pb_bridge_continue_listing(b);
+	begin_listing(b, false);
 }
 
 static void
@@ -167,10 +176,7 @@ do_uidl(struct pb_bridge *b, const struct pb_pop3_command *cmd)
 		return;
 	}
 	pb_bridge_answer(b, PB_REPLY_UIDL_ALL, 0, 0);
-	b->list_uidl = true;
-	b->list_next = 1;
-	pb_bridge_enter(b, PB_BRIDGE_LISTING);
-	pb_bridge_continue_listing(b);
+	begin_listing(b, true);
 }
 
 static void
@@ -201,21 +207,19 @@ static bool
 may_delete(struct pb_bridge *b)
 {
 	enum pb_removal removal = b->options->removal;
-	const char *why;
 
-	if (removal != PB_REMOVAL_REFUSE && removal != PB_REMOVAL_KEEP &&
-	    b->imap != NULL && b->imap->read_only) {
+	if (b->read_only && removal != PB_REMOVAL_REFUSE &&
+	    removal != PB_REMOVAL_KEEP) {
 		pb_bridge_refuse(b, PB_REPLY_READ_ONLY);
 		return false;
 	}
-	why = pb_removal_obstacle(removal, b->imap);
-	if (why == NULL)
+	if (b->obstacle == NULL)
 		return true;
 	if (!b->refused_delete)
 		pb_log(PB_LOG_INFO, "DELE refused", PB_LOG_STR("id", b->id),
 		    PB_LOG_SLICE("user", pb_bridge_user(b)),
 		    PB_LOG_STR("delete", pb_removal_name(removal)),
-		    PB_LOG_STR("why", why));
+		    PB_LOG_STR("why", b->obstacle));
 	b->refused_delete = true;
 	pb_bridge_refuse(b, PB_REPLY_NO_DELETION);
 	return false;

@@ -1,29 +1,6 @@
 #include "popbridge/bridge/weight.h"
 
-static bool
-must_go_on(enum pb_bridge_state state)
-{
-	switch (state) {
-	case PB_BRIDGE_KEEPING:
-	case PB_BRIDGE_PROMISING:
-	case PB_BRIDGE_COMMITTING:
-		return true;
-	case PB_BRIDGE_COMMAND:
-	case PB_BRIDGE_SECURING:
-	case PB_BRIDGE_IDENTIFYING:
-	case PB_BRIDGE_CONNECTING:
-	case PB_BRIDGE_LOGIN:
-	case PB_BRIDGE_HOLDING:
-	case PB_BRIDGE_LOCKING:
-	case PB_BRIDGE_OPENING:
-	case PB_BRIDGE_LISTING:
-	case PB_BRIDGE_RETRIEVING:
-	case PB_BRIDGE_REOPENING:
-	case PB_BRIDGE_ENDED:
-		break;
-	}
-	return false;
-}
+#include "bridge_priv.h"
 
 /* Each reference is a share: others that have the same listing go on. */
 static size_t
@@ -54,7 +31,7 @@ pb_bridge_weight(const struct pb_bridge *b)
 	    b->pop3.response.cap + share_of(b->known) +
 	    weight_of_maildrop(&b->maildrop);
 
-	if (must_go_on(b->state))
+	if (pb_bridge_is_removing(b))
 		return 0;
 	if (b->census != NULL)
 		weight += weight_of_census(b->census);

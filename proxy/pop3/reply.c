@@ -72,8 +72,6 @@ static const struct row rows[] = {
 	    "messages cannot be deleted from this mailbox"),
 	CODED(PB_REPLY_NOT_REMOVED, "SYS/TEMP",
 	    "%1 deleted messages not removed"),
-	CODED(PB_REPLY_SHUTTING_DOWN, "SYS/TEMP",
-	    "service is being shut down, try again later"),
 	CODED(PB_REPLY_NO_ROOM, "SYS/TEMP",
 	    "service is busy, try again later"),
 };

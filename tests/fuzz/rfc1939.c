@@ -91,15 +91,6 @@ is_positive(struct pb_slice reply)
 	return reply.len >= 3 && memcmp(reply.data, "+OK", 3) == 0;
 }
 
-static bool
-is_temporary(struct pb_slice reply)
-{
-	static const char code[] = "-ERR [SYS/TEMP] ";
-
-	return reply.len >= strlen(code) &&
-	    memcmp(reply.data, code, strlen(code)) == 0;
-}
-
 /* The reply is this, octet by octet. */
 static void
 must_be(const struct pbt_rfc1939 *m, struct pb_slice reply,
@@ -382,14 +373,9 @@ judge_one(struct pbt_rfc1939 *m)
 		m->state = PBT_POP3_AUTHORIZATION;
 	} else {
 		pbt_rfc1939_must(m, m->state != PBT_POP3_END, "nothing behind the end");
-		if (next.octets == 0 || (m->may_end && is_temporary(reply) &&
-		    next.verdict != PBT_EITHER)) {
-			pbt_rfc1939_must(m, m->may_end && is_temporary(reply),
-			    "no reply without a command");
-			m->state = PBT_POP3_END;
-		} else {
-			judge(m, &next.command, next.verdict, reply);
-		}
+		pbt_rfc1939_must(m, next.octets > 0,
+		    "no reply without a command");
+		judge(m, &next.command, next.verdict, reply);
 		if (next.foreign) {
 			m->state = PBT_POP3_END;
 			m->must_end = true;

@@ -550,9 +550,10 @@ def test_xclient_moves_no_one_past_deny_and_the_limits(
         wait_refused(bridge, address)
 
     turned_away("192.0.2.66")
-    crowd = [introduce("192.0.2.7") for _ in range(3)]
-    for client in crowd:
-        assert client.line().startswith(b"+OK")
+    crowd = []
+    for _ in range(3):
+        crowd.append(introduce("192.0.2.7"))
+        assert crowd[-1].line().startswith(b"+OK")
     turned_away("192.0.2.7")
     other = introduce("192.0.2.8")
     assert other.line().startswith(b"+OK")

@@ -34,10 +34,10 @@ from test_accounts import (DEVICE_PASSWORD, Accounts, by_apop, by_cram,
 from test_auth import MASTER, login_dialogue
 from test_clients import (MESSAGES, TIMEOUT, Fetchmail, Getmail, Mpop, crlf,
                           fetched, home, in_order, joined, lmtp, sessions)
-from test_devices import TlsPop3, certificate, certificates, context
+from test_devices import TlsPop3, certificate, context
 from test_tokens import TOKEN, USER, Server, oauthbearer, upstream, xoauth2
 
-__all__ = ["certificates", "home", "lmtp"]  # fixtures
+__all__ = ["home", "lmtp"]  # fixtures
 
 MAIL = [MESSAGES[n] for n in (0, 1, 4, 7)]
 LISTENERS = {"tls": "pop3s", "stls": "pop3", "plain": "pop3+plain"}

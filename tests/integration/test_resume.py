@@ -1,6 +1,7 @@
 """An IMAP server that is lost and comes back: a real Dovecot behind a relay
 that cuts connections, and what POP3 clients see of it, which is nothing."""
 
+import os
 import random
 import re
 import socket
@@ -302,7 +303,10 @@ def download(client, command, whole):
 
 
 def is_taken(server, user, message):
-    """Some servers refuse what is no message."""
+    """Some servers refuse what is no message, and one sends an octet more than
+    it announces of one that ends with NUL."""
+    if message.endswith(b"\0"):
+        return False
     try:
         server.deliver(user, message)
     except ValueError:
@@ -321,8 +325,9 @@ def what_is_there(client, count):
 def downloads_while_cut(new_account, start_cutter, start_bridge, connect):
     """So many downloads, and connections cut meanwhile."""
     def run(server, downloads, readahead):
-        seed = random.randrange(1 << 32)
-        print("seed", seed)
+        seed = int(os.environ.get("PB_TEST_SEED") or
+                   random.randrange(1 << 32))
+        print("PB_TEST_SEED=%d" % seed)
         rng = random.Random(seed)
         user = new_account(server)
         letters = [m for m in (letter(rng) for _ in range(30))

@@ -108,7 +108,7 @@ def rig(start_bridge):
         server = FakeImap(messages, **fake)
         made.append(server)
         bridge = start_bridge("%s://%s:%d" % (scheme, host, server.port),
-                              "--workers", "1",
+                              "--workers", "1", "--listing-memory", "0",
                               "--max-upstream-connections", "0", *options)
         rig = Rig(server, bridge)
         made[-1] = rig

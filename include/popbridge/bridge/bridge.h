@@ -227,6 +227,9 @@ struct pb_bridge {
 	/* Own; earlier sessions' until COMMAND, from QUIT on its own; or NULL. */
 	struct pb_promises *promises;
 	bool hides;			/* the mailbox has more than maildrop */
+	/* What DELE is answered, as the login has found the mailbox. */
+	bool read_only;
+	const char *obstacle;		/* static text, or NULL */
 	bool refused_delete;		/* the log knows */
 	const char *stopped;		/* KEEPING: why it ends then; static */
 	bool list_uidl;			/* LISTING: UIDL, or LIST */

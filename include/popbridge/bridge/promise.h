@@ -69,8 +69,9 @@ struct pb_promises_look {
  * All that is to be removed now is to go in one way, that of the first promise
  * that is due: those of other ways rest until the next time.
  *
- * Marks of PB_REMOVAL_KEEP of which many are about nothing become SHRUNK: they
- * would grow for ever where others empty the mailbox.
+ * Marks of PB_REMOVAL_KEEP stay where the mailbox is empty, which may be a
+ * fault.  Those of which many are about nothing become SHRUNK: they would grow
+ * for ever where others empty the mailbox.
  *
  * PB_OK, PB_ENOMEM (nothing has changed).
  */

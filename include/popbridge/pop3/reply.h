@@ -63,7 +63,6 @@ enum pb_pop3_reply {
 	PB_REPLY_READ_ONLY,
 	PB_REPLY_NO_DELETION,
 	PB_REPLY_NOT_REMOVED,	/* (messages) */
-	PB_REPLY_SHUTTING_DOWN,
 	PB_REPLY_NO_ROOM,
 	PB_REPLIES		/* how many there are */
 };

@@ -107,7 +107,8 @@ without_journal_and_memory_nothing_is_removed_when_it_is_required(
 	pb_mem_fail_from(0);
 	assert_true(e.ended);
 	assert_false(contains(&e.to_upstream, "STORE"));
-	assert_true(contains(&e.to_client, "-ERR [SYS/TEMP]"));
+	/* There may be no memory for a reply either. */
+	assert_false(contains(&e.to_client, "+OK goodbye"));
 	pbt_edge_fini(&e);
 }
 

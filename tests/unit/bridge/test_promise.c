@@ -206,6 +206,30 @@ marks_of_messages_that_are_all_gone_are_void(void **state)
 }
 
 static void
+an_empty_mailbox_leaves_marks_as_they_are(void **state)
+{
+	struct pb_listing *l = make_listing(there, 0);
+	uint32_t uidvalidity;
+
+	(void)state;
+	for (uidvalidity = 76; uidvalidity <= 77; uidvalidity++) {
+		struct pb_promises *p = pb_promises_new(1);
+		struct pb_promises_look look;
+
+		promise(&p->list[0], uidvalidity, there, COUNT(there));
+		p->list[0].removal = PB_REMOVAL_KEEP;
+		p->list[0].rests = true;
+		assert_int_equal(pb_promises_compare(p, l, &look), PB_OK);
+		assert_int_equal(p->list[0].outcome, uidvalidity == 77
+		    ? PB_PROMISE_OPEN : PB_PROMISE_VOID);
+		pb_listing_unref(&look.rest);
+		pb_free(look.uids);
+		pb_promises_free(&p);
+	}
+	pb_listing_unref(&l);
+}
+
+static void
 a_hundred_thousand_marks_hide_as_many_messages(void **state)
 {
 	enum { MANY = 100000 };
@@ -295,6 +319,7 @@ main(void)
 		cmocka_unit_test(marks_of_many_messages_that_are_gone_shrink),
 		cmocka_unit_test(marks_of_a_few_messages_that_are_gone_stay),
 		cmocka_unit_test(marks_of_messages_that_are_all_gone_are_void),
+		cmocka_unit_test(an_empty_mailbox_leaves_marks_as_they_are),
 		cmocka_unit_test(
 		    a_hundred_thousand_marks_hide_as_many_messages),
 		cmocka_unit_test(all_of_a_mailbox_may_be_promised),

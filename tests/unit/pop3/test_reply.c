@@ -98,7 +98,6 @@ failures_carry_the_codes_of_the_rfc(void **state)
 		{ PB_REPLY_IN_USE, "-ERR [IN-USE] " },
 		{ PB_REPLY_MESSAGE_TEMPORARY, "-ERR [SYS/TEMP] " },
 		{ PB_REPLY_NOT_REMOVED, "-ERR [SYS/TEMP] 5 " },
-		{ PB_REPLY_SHUTTING_DOWN, "-ERR [SYS/TEMP] " },
 		{ PB_REPLY_NO_ROOM, "-ERR [SYS/TEMP] " },
 	};
 	struct pb_buffer out;

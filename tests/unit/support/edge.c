@@ -50,7 +50,8 @@ move(const struct pbt_edge *e, struct pb_buffer *from, struct pb_buffer *to)
 		pbt_edge_overhear(e, to == &e->to_client,
 		    pb_buffer_slice(from));
 	put(to, pb_buffer_slice(from));
-	pb_buffer_clear(from);
+	/* A socket takes them with their memory. */
+	pb_buffer_release(from);
 }
 
 /* Words of a command behind its tag that change a mailbox. */
