@@ -158,6 +158,7 @@ struct thread {
 	pthread_t thread;
 	struct pb_journal *journal;
 	uint32_t first;
+	enum pb_status opened;
 };
 
 enum { THREADS = 6, EACH = 20 };
@@ -195,6 +196,44 @@ threads_of_several_processes_lose_no_mark(void **state)
 	assert_kept_from(a, LOGIN, all, COUNT(all));
 	pb_journal_free(&a);
 	pb_journal_free(&b);
+}
+
+static void *
+open_it(void *arg)
+{
+	struct thread *t = arg;
+	struct pb_error err = { .text = "" };
+
+	t->opened = pb_journal_open(t->journal, &err);
+	return NULL;
+}
+
+/* It is never taken for a foreign one, half made as it is. */
+static void
+who_begins_the_file_at_the_same_time_finds_it_his_own(void **state)
+{
+	struct thread threads[THREADS];
+	struct folder f;
+	unsigned round;
+	unsigned i;
+
+	(void)state;
+	for (round = 0; round < 200; round++) {
+		folder_new(&f);
+		for (i = 0; i < THREADS; i++)
+			threads[i].journal = new_journal(&f);
+		for (i = 0; i < THREADS; i++)
+			assert_int_equal(pthread_create(&threads[i].thread,
+			    NULL, open_it, &threads[i]), 0);
+		for (i = 0; i < THREADS; i++)
+			assert_int_equal(pthread_join(threads[i].thread, NULL),
+			    0);
+		for (i = 0; i < THREADS; i++) {
+			assert_int_equal(threads[i].opened, PB_OK);
+			pb_journal_free(&threads[i].journal);
+		}
+		folder_remove(&f);
+	}
 }
 
 static void
@@ -547,6 +586,7 @@ main(void)
 		TEST(what_sessions_keep_from_a_user_is_one_row),
 		TEST(what_is_kept_survives_a_kill_behind_the_call),
 		TEST(threads_of_several_processes_lose_no_mark),
+		TEST(who_begins_the_file_at_the_same_time_finds_it_his_own),
 		TEST(what_is_kept_from_a_user_is_not_kept_from_another),
 		TEST(what_is_kept_is_never_retried_and_no_try_counts),
 		TEST(what_is_kept_is_never_too_old),
