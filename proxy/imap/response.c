@@ -188,20 +188,24 @@ take_mailbox(struct pb_imap_client *c,
 
 /*
  * Until SELECT is answered, what is said of a message may be of the mailbox
- * that was open before.  EXISTS is not: that of the new one comes last.
+ * that was open before.  EXISTS is not: that of the new one comes last.  A body
+ * was asked for, and is the one of its UID.
  */
 static bool
-leaves_mailbox(struct pb_imap_client *c)
+is_of_left_mailbox(struct pb_imap_client *c, const struct pb_imap_data *data)
 {
-	return pb_imap_find_kind(c, PB_IMAP_COMMAND_SELECT) != NULL;
+	if (pb_imap_find_kind(c, PB_IMAP_COMMAND_SELECT) == NULL)
+		return false;
+	return data->type == PB_IMAP_DATA_EXPUNGE ||
+	    (data->type == PB_IMAP_DATA_FETCH && !c->in_body &&
+	    data->body == PB_IMAP_BODY_ABSENT);
 }
 
 static enum pb_status
 take_data(struct pb_imap_client *c, const struct pb_imap_data *data,
     struct pb_imap_event *event)
 {
-	if (leaves_mailbox(c) && (data->type == PB_IMAP_DATA_EXPUNGE ||
-	    data->type == PB_IMAP_DATA_FETCH))
+	if (is_of_left_mailbox(c, data))
 		return PB_AGAIN;
 	switch (data->type) {
 	case PB_IMAP_DATA_CAPABILITY:

@@ -785,6 +785,31 @@ sizes_come_in_any_form(void **state)
 }
 
 static void
+a_body_comes_to_its_end_behind_a_select(void **state)
+{
+	static const uint32_t uids[] = { 5, 6 };
+	struct fixture *f = start_ready();
+
+	(void)state;
+	assert_int_equal(pb_imap_client_bodies(&f->client, uids, 2, 0, NULL),
+	    PB_OK);
+	says(f, "* 1 FETCH (UID 5 BODY[] {3}\r\nab");
+	assert_int_equal(f->event.type, PB_IMAP_EVENT_BODY_DATA);
+	assert_int_equal(pb_imap_client_select(&f->client, "INBOX"), PB_OK);
+	says(f, "c)\r\n");
+	assert_int_equal(f->event.type, PB_IMAP_EVENT_BODY_END);
+	assert_int_equal(f->event.uid, 5);
+	says(f, "* 2 FETCH (UID 6 BODY[] \"\")\r\n");
+	assert_int_equal(f->event.type, PB_IMAP_EVENT_BODY_END);
+	assert_int_equal(f->event.uid, 6);
+	says(f, "A2 OK\r\n");
+	must_be_done(f, PB_IMAP_OK, PB_ERROR_NONE);
+	says(f, "A3 OK\r\n");
+	must_be_done(f, PB_IMAP_OK, PB_ERROR_NONE);
+	finish(f);
+}
+
+static void
 what_is_said_before_select_is_answered_is_no_listing(void **state)
 {
 	struct fixture *f = start_ready();
@@ -1225,6 +1250,7 @@ main(void)
 		cmocka_unit_test(a_read_only_mailbox_is_noticed),
 		cmocka_unit_test(a_change_of_uidvalidity_ends_the_connection),
 		cmocka_unit_test(sizes_come_in_any_form),
+		cmocka_unit_test(a_body_comes_to_its_end_behind_a_select),
 		cmocka_unit_test(
 		    what_is_said_before_select_is_answered_is_no_listing),
 		cmocka_unit_test(sizes_may_be_asked_for_from_a_uid_on),
