@@ -125,6 +125,17 @@ finish(struct pb_census *c, struct pb_imap_client *imap, struct pb_listing *l)
 	return PB_CENSUS_DONE;
 }
 
+static uint32_t
+count_empty(const struct pb_draft *d)
+{
+	uint32_t n = 0;
+	uint32_t i;
+
+	for (i = 0; i < d->count; i++)
+		n += d->sizes[i] == 0;
+	return n;
+}
+
 /* All messages were listed: is it the whole mailbox? */
 static enum pb_census_verdict
 all_listed(struct pb_census *c, struct pb_imap_client *imap,
@@ -152,6 +163,7 @@ all_listed(struct pb_census *c, struct pb_imap_client *imap,
 	case PB_EIO:
 		return no_memory(err);
 	}
+	c->n_empty = count_empty(&c->draft);
 	l = pb_draft_listing(&c->draft);
 	if (l == NULL)
 		return no_memory(err);
@@ -227,6 +239,7 @@ combine(struct pb_census *c, struct pb_imap_client *imap, struct pb_error *err)
 		c->listing = pb_listing_ref(known);
 		return PB_CENSUS_DONE;
 	}
+	c->n_empty = count_empty(&c->draft);
 	l = pb_listing_new(known->count + c->draft.count - c->n_dead);
 	if (l == NULL)
 		return no_memory(err);

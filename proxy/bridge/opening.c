@@ -96,8 +96,8 @@ ask_beside(struct pb_bridge *b)
 	}
 }
 
-void
-pb_bridge_open_maildrop(struct pb_bridge *b)
+static void
+open_maildrop(struct pb_bridge *b)
 {
 	forget_census(b);
 	pb_bridge_enter(b, PB_BRIDGE_OPENING);
@@ -110,6 +110,32 @@ pb_bridge_open_maildrop(struct pb_bridge *b)
 	pb_census_init(b->census, b->known);
 	pb_census_begin(b->census, b->imap, b->options->mailbox);
 	ask_beside(b);
+}
+
+void
+pb_bridge_open_maildrop(struct pb_bridge *b)
+{
+	b->looked_again = false;
+	open_maildrop(b);
+}
+
+/*
+ * imap4d says of a message whose file another process renames that it has no
+ * octets, and no body either, until the next SELECT.  A client would take it
+ * for an empty one, and delete it.
+ */
+static bool
+looks_again(struct pb_bridge *b)
+{
+	if (b->looked_again || b->census->n_empty == 0)
+		return false;
+	b->looked_again = true;
+	pb_log(PB_LOG_INFO, "messages without octets, looking again",
+	    PB_LOG_STR("id", b->id), PB_LOG_SLICE("user", pb_bridge_user(b)),
+	    PB_LOG_NUM("messages", b->census->n_empty));
+	pb_hidden_fini(&b->hidden);
+	open_maildrop(b);
+	return true;
 }
 
 void
@@ -135,8 +161,11 @@ pb_bridge_remember(struct pb_bridge *b, struct pb_listing *listing)
 static void
 counted(struct pb_bridge *b)
 {
-	struct pb_listing *listing = pb_listing_ref(b->census->listing);
+	struct pb_listing *listing;
 
+	if (looks_again(b))
+		return;
+	listing = pb_listing_ref(b->census->listing);
 	b->refuted = b->known != NULL && b->census->known == NULL;
 	if (listing != b->known)
 		pb_bridge_remember(b, listing);

@@ -27,10 +27,20 @@ say(struct pbt_edge *e, const char *text)
 }
 
 static void
-log_in(struct pbt_edge *e, size_t announced)
+list(struct pbt_edge *e, unsigned tag, size_t announced)
 {
 	char listing[200];
 
+	snprintf(listing, sizeof(listing), "* 1 EXISTS\r\n"
+	    "* OK [UIDVALIDITY 17] x\r\nA%u OK\r\n"
+	    "* 1 FETCH (UID 10 RFC822.SIZE %zu)\r\nA%u OK\r\n", tag,
+	    announced, tag + 1);
+	say(e, listing);
+}
+
+static void
+log_in(struct pbt_edge *e, size_t announced)
+{
 	pbt_edge_init(e);
 	e->options.revive = true;
 	pbt_edge_start(e);
@@ -38,10 +48,10 @@ log_in(struct pbt_edge *e, size_t announced)
 	pbt_edge_connected(e);
 	say(e, "* OK [CAPABILITY IMAP4rev1] hi\r\n");
 	say(e, "A1 OK [CAPABILITY IMAP4rev1 UIDPLUS] in\r\n");
-	snprintf(listing, sizeof(listing), "* 1 EXISTS\r\n"
-	    "* OK [UIDVALIDITY 17] x\r\nA2 OK\r\n"
-	    "* 1 FETCH (UID 10 RFC822.SIZE %zu)\r\nA3 OK\r\n", announced);
-	say(e, listing);
+	list(e, 2, announced);
+	/* That it has no octets is believed the second time. */
+	if (announced == 0)
+		list(e, 4, announced);
 	assert_int_equal(e->bridge.pop3.state, PB_POP3_TRANSACTION);
 	pb_buffer_clear(&e->to_client);
 	pb_buffer_clear(&e->to_upstream);
