@@ -7,6 +7,7 @@ directory and goes with it.  Works as root (mail belongs to an unprivileged
 user) and as any other user.
 """
 
+import contextlib
 import imaplib
 import os
 import pwd
@@ -469,11 +470,15 @@ logging {{ syslog no; }};
 
     def settle(self):
         """Each process writes at its end what it holds for the flags of all
-        messages, whatever others have written meanwhile."""
-        self.relay.cut()
-        for child in list(self.children):
-            child.wait(SETTLE_SECONDS)
-        self.children.clear()
+        messages, whatever others have written meanwhile.  What is cut may be
+        brought back, once."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while self.children:
+            self.relay.cut()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.children[0].wait(0.2)
+                del self.children[0]
+            assert time.monotonic() < deadline, "imap4d does not end"
 
     def add(self, user):
         user.maildir = user.home + "/INBOX"
