@@ -152,36 +152,23 @@ execute(struct pb_accounts *a, const char *sql, struct pb_error *err)
 	    PB_OK : failed(a, err);
 }
 
-static enum pb_status
-ask_number(struct pb_accounts *a, const char *sql, int64_t *number,
-    struct pb_error *err)
-{
-	return pb_db_ask_number(a->db, sql, number) ? PB_OK : failed(a, err);
-}
-
 /* PB_OK: it is ours; PB_EOF: it is empty. */
 static enum pb_status
 recognise(struct pb_accounts *a, struct pb_error *err)
 {
-	int64_t id = 0;
-	int64_t tables = 0;
-	int64_t version = 0;
+	struct pb_db_identity found;
 	enum pb_status st;
 
-	st = ask_number(a, "PRAGMA application_id", &id, err);
-	if (st == PB_OK)
-		st = ask_number(a, "SELECT count(*) FROM sqlite_schema",
-		    &tables, err);
-	if (st == PB_OK)
-		st = ask_number(a, "PRAGMA user_version", &version, err);
-	if (st != PB_OK)
+	if (!pb_db_ask_identity(a->db, &found)) {
+		st = failed(a, err);
 		return pb_db_is_damaged(a->db) ? PB_EINVAL : st;
-	if (id == 0 && tables == 0 && version == 0)
+	}
+	if (pb_db_is_empty(&found))
 		return PB_EOF;
-	if (id == APPLICATION_ID && version == SCHEMA)
+	if (found.id == APPLICATION_ID && found.version == SCHEMA)
 		return PB_OK;
 	pb_error_set(err, PB_ERROR_PERMANENT, PB_SCOPE_ACCOUNT,
-	    id != APPLICATION_ID ? "%s: it is no file of accounts" :
+	    found.id != APPLICATION_ID ? "%s: it is no file of accounts" :
 	    "%s: it was made by a newer popbridge", a->file);
 	return PB_EINVAL;
 }
@@ -283,9 +270,10 @@ pb_db_open(struct pb_accounts *a, struct pb_error *err)
 		return st;
 	if (st == PB_EOF)
 		st = make(a, err);
+	if (st == PB_OK && !pb_db_use_log(a->db))
+		st = failed(a, err);
 	if (st == PB_OK)
-		st = execute(a, "PRAGMA journal_mode = WAL;"
-		    "PRAGMA foreign_keys = ON;"
+		st = execute(a, "PRAGMA foreign_keys = ON;"
 		    "PRAGMA trusted_schema = OFF;"
 		    "PRAGMA secure_delete = ON", err);
 	if (st == PB_OK)

@@ -4,10 +4,6 @@
 
 #include "popbridge/base/check.h"
 
-/* Whoever begins the file needs milliseconds; five seconds are enough. */
-#define LOG_WAIT_MS 20
-#define LOG_WAITS_MAX 250
-
 static const char *const common[PB_DB_OWN] = {
 	[PB_DB_BEGIN] = "BEGIN IMMEDIATE",
 	[PB_DB_COMMIT] = "COMMIT",
@@ -90,35 +86,6 @@ pb_db_file_execute(struct pb_db_file *f, const char *sql,
 	    PB_OK : pb_db_file_failed(f, err);
 }
 
-struct identity {
-	int64_t id;
-	int64_t version;
-	int64_t tables;
-};
-
-static bool
-ask_all(struct pb_db_file *f, struct identity *identity)
-{
-	return pb_db_ask_number(f->db, "PRAGMA application_id",
-	    &identity->id) &&
-	    pb_db_ask_number(f->db, "PRAGMA user_version",
-	    &identity->version) &&
-	    pb_db_ask_number(f->db, "SELECT count(*) FROM sqlite_schema",
-	    &identity->tables);
-}
-
-/* As of one moment: another process may be about to make the tables. */
-static bool
-ask_identity(struct pb_db_file *f, struct identity *identity)
-{
-	if (sqlite3_get_autocommit(f->db) == 0)
-		return ask_all(f, identity);
-	/* A failure is told as it is, and the file closed for it. */
-	return sqlite3_exec(f->db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK &&
-	    ask_all(f, identity) &&
-	    sqlite3_exec(f->db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK;
-}
-
 /*
  * PB_OK: it is ours; PB_EOF: it is empty; PB_AGAIN: it is of the version
  * before.
@@ -127,11 +94,11 @@ static enum pb_status
 recognise(struct pb_db_file *f, struct pb_error *err)
 {
 	const struct pb_db_kind *kind = f->kind;
-	struct identity found = { .id = 0 };
+	struct pb_db_identity found;
 
-	if (!ask_identity(f, &found))
+	if (!pb_db_ask_identity(f->db, &found))
 		return pb_db_file_failed(f, err);
-	if (found.id == 0 && found.tables == 0 && found.version == 0)
+	if (pb_db_is_empty(&found))
 		return PB_EOF;
 	if (found.id != kind->id)
 		return say(f, PB_EINVAL, kind->foreign, "", err);
@@ -161,27 +128,15 @@ bring_up(struct pb_db_file *f, enum pb_status so_far, struct pb_error *err)
 	return st == PB_OK ? pb_db_file_execute(f, identity, err) : st;
 }
 
-/* For that SQLite does not wait for others, as it does for all else. */
-static enum pb_status
-use_log(struct pb_db_file *f, struct pb_error *err)
-{
-	unsigned waits = 0;
-	int rc;
-
-	while ((rc = sqlite3_exec(f->db, "PRAGMA journal_mode = WAL", NULL,
-	    NULL, NULL)) == SQLITE_BUSY && waits++ < LOG_WAITS_MAX)
-		sqlite3_sleep(LOG_WAIT_MS);
-	return rc == SQLITE_OK ? PB_OK : pb_db_file_failed(f, err);
-}
-
 /* Two processes may find it so at the same time. */
 static enum pb_status
 make_tables(struct pb_db_file *f, struct pb_error *err)
 {
-	enum pb_status st = use_log(f, err);
+	enum pb_status st;
 
-	if (st == PB_OK)
-		st = pb_db_file_execute(f, "BEGIN IMMEDIATE", err);
+	if (!pb_db_use_log(f->db))
+		return pb_db_file_failed(f, err);
+	st = pb_db_file_execute(f, "BEGIN IMMEDIATE", err);
 	if (st != PB_OK)
 		return st;
 	st = recognise(f, err);

@@ -4,6 +4,9 @@
 
 /* Longer than any transaction of ours; a login cannot wait longer, either. */
 #define BUSY_MILLISECONDS 5000
+/* Whoever begins the file needs milliseconds; five seconds are enough. */
+#define LOG_WAIT_MS 20
+#define LOG_WAITS_MAX 250
 
 bool
 pb_db_connect(const char *file, sqlite3 **db)
@@ -56,6 +59,50 @@ pb_db_ask_number(sqlite3 *db, const char *sql, int64_t *number)
 		*number = sqlite3_column_int64(s, 0);
 	sqlite3_finalize(s);
 	return ok;
+}
+
+static bool
+ask_all(sqlite3 *db, struct pb_db_identity *identity)
+{
+	return pb_db_ask_number(db, "PRAGMA application_id", &identity->id) &&
+	    pb_db_ask_number(db, "PRAGMA user_version", &identity->version) &&
+	    pb_db_ask_number(db, "SELECT count(*) FROM sqlite_schema",
+	    &identity->tables);
+}
+
+bool
+pb_db_ask_identity(sqlite3 *db, struct pb_db_identity *identity)
+{
+	*identity = (struct pb_db_identity){ .id = 0 };
+	if (sqlite3_get_autocommit(db) == 0)
+		return ask_all(db, identity);
+	/*
+	 * Another process may be about to make the tables.  A failure is told
+	 * as it is, and the file closed for it.
+	 */
+	return sqlite3_exec(db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK &&
+	    ask_all(db, identity) &&
+	    sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK;
+}
+
+bool
+pb_db_is_empty(const struct pb_db_identity *identity)
+{
+	return identity->id == 0 && identity->version == 0 &&
+	    identity->tables == 0;
+}
+
+/* For that SQLite does not wait for others, as it does for all else. */
+bool
+pb_db_use_log(sqlite3 *db)
+{
+	unsigned waits = 0;
+	int rc;
+
+	while ((rc = sqlite3_exec(db, "PRAGMA journal_mode = WAL", NULL,
+	    NULL, NULL)) == SQLITE_BUSY && waits++ < LOG_WAITS_MAX)
+		sqlite3_sleep(LOG_WAIT_MS);
+	return rc == SQLITE_OK;
 }
 
 void

@@ -28,6 +28,22 @@ const char *pb_db_hint(sqlite3 *db);
 bool pb_db_ask_number(sqlite3 *db, const char *sql,
 		      int64_t *number) PB_MUST_CHECK;
 
+/* What a file is; see _is_empty. */
+struct pb_db_identity {
+	int64_t id;		/* application_id */
+	int64_t version;	/* user_version */
+	int64_t tables;
+};
+
+/* All of it as of one moment.  False: it failed. */
+bool pb_db_ask_identity(sqlite3 *db,
+			struct pb_db_identity *identity) PB_MUST_CHECK;
+/* Nobody has made anything of it so far. */
+bool pb_db_is_empty(const struct pb_db_identity *identity);
+
+/* A write-ahead log from now on.  Waits for others.  False: it failed. */
+bool pb_db_use_log(sqlite3 *db) PB_MUST_CHECK;
+
 /* What is bound is borrowed until the statement has no more rows, or _leave. */
 void pb_db_bind_text(sqlite3_stmt *s, int at, struct pb_slice text);
 void pb_db_bind_blob(sqlite3_stmt *s, int at, const void *data, size_t len);

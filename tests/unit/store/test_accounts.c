@@ -475,6 +475,57 @@ threads_check_at_the_same_time(void **state)
 	folder_remove(&f);
 }
 
+enum { BEGINNERS = 6 };
+
+struct beginner {
+	pthread_t thread;
+	const struct folder *folder;
+	struct pb_accounts *accounts;
+	enum pb_status st;
+	struct pb_error err;
+};
+
+/* By a connection of its own, as another process has it. */
+static void *
+begin(void *arg)
+{
+	struct beginner *b = arg;
+
+	b->st = pb_accounts_open(b->folder->file, b->folder->key_file,
+	    &b->accounts, &b->err);
+	return NULL;
+}
+
+/* It is never taken for a foreign one, half made as it is. */
+static void
+who_begins_the_file_at_the_same_time_finds_it_his_own(void **state)
+{
+	struct beginner beginners[BEGINNERS] = { { .st = PB_OK } };
+	struct folder f;
+	unsigned round;
+	unsigned i;
+
+	(void)state;
+	for (round = 0; round < 40; round++) {
+		folder_new(&f);
+		write_file(f.key_file, OCTETS(KEY_1 "\n"), 0600);
+		for (i = 0; i < BEGINNERS; i++) {
+			beginners[i].folder = &f;
+			assert_int_equal(pthread_create(&beginners[i].thread,
+			    NULL, begin, &beginners[i]), 0);
+		}
+		for (i = 0; i < BEGINNERS; i++)
+			assert_int_equal(pthread_join(beginners[i].thread,
+			    NULL), 0);
+		for (i = 0; i < BEGINNERS; i++) {
+			if (beginners[i].st != PB_OK)
+				fail_msg("%s", beginners[i].err.text);
+			pb_accounts_unref(&beginners[i].accounts);
+		}
+		folder_remove(&f);
+	}
+}
+
 static void
 without_memory_it_says_so_and_works_later(void **state)
 {
@@ -541,6 +592,8 @@ main(void)
 		cmocka_unit_test(
 		    what_another_process_changes_counts_at_the_next_login),
 		cmocka_unit_test(threads_check_at_the_same_time),
+		cmocka_unit_test(
+		    who_begins_the_file_at_the_same_time_finds_it_his_own),
 		cmocka_unit_test(without_memory_it_says_so_and_works_later),
 	};
 
