@@ -13,7 +13,7 @@ import time
 import pytest
 
 import sandbox
-from conftest import PASSWORD, TOP, until
+from conftest import PASSWORD, TOP, plain, until
 from fake_imap import FakeImap, closes, says
 from faults import Faults
 from pop3client import Pop3
@@ -386,3 +386,45 @@ def works(client, user):
     client.greeting()
     client.ok("USER " + user.name)
     return client.cmd("PASS " + user.password).startswith(b"+OK")
+
+
+def test_a_dovecot_that_pauses_is_waited_for(start_bridge, connect):
+    """By those who wait for it, in whatever they do, and unseen.  docs/proof.md
+    has longer pauses than POPBRIDGE_TEST_PAUSE's default, in seconds."""
+    pause = float(os.environ.get("POPBRIDGE_TEST_PAUSE", "3"))
+    message = b"Subject: x\r\n\r\n" + (b"y" * 70 + b"\r\n") * 40000
+    with sandbox.Dovecot(tls=False, pop3=False) as server:
+        bridge = start_bridge(plain(server))
+        users = {}
+        clients = {}
+        for name in ("asks", "reads", "quits", "idles", "comes"):
+            users[name] = server.add_user(name, PASSWORD)
+            for _ in range(2):
+                server.deliver(users[name], message)
+            clients[name] = connect(bridge)
+            if name != "comes":
+                clients[name].login(users[name])
+        clients["comes"].greeting()
+        clients["comes"].ok("USER comes")
+        clients["quits"].ok("DELE 1")
+        clients["reads"].send(b"RETR 1\r\n")
+        assert clients["reads"].line().startswith(b"+OK")
+        stopped(server, True)
+        try:
+            clients["asks"].send(b"RETR 1\r\n")
+            clients["quits"].send(b"QUIT\r\n")
+            clients["comes"].send(b"PASS %s\r\n" % PASSWORD.encode())
+            time.sleep(pause)
+        finally:
+            stopped(server, False)
+        assert clients["asks"].line().startswith(b"+OK")
+        assert clients["asks"].payload() == message
+        assert clients["reads"].payload() == message
+        assert clients["quits"].line() == \
+            b"+OK goodbye, 1 messages removed"
+        assert clients["comes"].line().startswith(b"+OK")
+        assert clients["idles"].multi("RETR 1") == message
+        left = server.imap(users["quits"])
+        assert left.select(readonly=True) == ("OK", [b"1"])
+        left.logout()
+        assert "lost" not in bridge.log()
