@@ -94,7 +94,8 @@ pb_option_nearest(const char *word, const char *const *words, size_t n)
 	size_t i;
 
 	for (i = 0; i < n && len <= WORD_MAX; i++) {
-		unsigned d = distance(word, words[i]);
+		unsigned d = strlen(words[i]) <= WORD_MAX
+		    ? distance(word, words[i]) : best_distance;
 
 		/* Half of a short word is another word. */
 		if (d < best_distance && d * 2 < strlen(words[i])) {

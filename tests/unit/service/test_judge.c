@@ -227,6 +227,12 @@ static const struct judged routes[] = {
 	    "\"exact\"\n"
 	    "F:3: error: route \"a\": listeners: there is no listener "
 	    "\"inside\": did you mean \"insides\"?\n" },
+	/* A word of this length is no slip of another one. */
+	{ ROUTE "listeners = inside }\n"
+	    "listener a-listener-by-another-name-than-that {\n" PLAIN "}\n",
+	    PB_EINVAL,
+	    "F:3: error: route \"a\": listeners: there is no listener "
+	    "\"inside\"\n" },
 	{ ROUTE "listeners = \"pop3+plain://127.0.0.1:1110\" }\n", PB_OK,
 	    "" },
 	{ ROUTE "identity = accounts }\n", PB_EINVAL,
