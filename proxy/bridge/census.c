@@ -3,6 +3,7 @@
 #include "popbridge/base/check.h"
 #include "popbridge/base/log.h"
 #include "popbridge/base/mem.h"
+#include "popbridge/imap/excuse.h"
 
 void
 pb_census_init(struct pb_census *c, struct pb_listing *known)
@@ -126,13 +127,14 @@ finish(struct pb_census *c, struct pb_imap_client *imap, struct pb_listing *l)
 }
 
 static uint32_t
-count_empty(const struct pb_draft *d)
+count_doubtful(const struct pb_draft *d, const struct pb_imap_client *imap)
 {
 	uint32_t n = 0;
 	uint32_t i;
 
 	for (i = 0; i < d->count; i++)
-		n += d->sizes[i] == 0;
+		n += d->sizes[i] == 0 || (imap->makes_excuses &&
+		    pb_imap_excuse(d->sizes[i]).len > 0);
 	return n;
 }
 
@@ -163,7 +165,7 @@ all_listed(struct pb_census *c, struct pb_imap_client *imap,
 	case PB_EIO:
 		return no_memory(err);
 	}
-	c->n_empty = count_empty(&c->draft);
+	c->n_doubtful = count_doubtful(&c->draft, imap);
 	l = pb_draft_listing(&c->draft);
 	if (l == NULL)
 		return no_memory(err);
@@ -239,7 +241,7 @@ combine(struct pb_census *c, struct pb_imap_client *imap, struct pb_error *err)
 		c->listing = pb_listing_ref(known);
 		return PB_CENSUS_DONE;
 	}
-	c->n_empty = count_empty(&c->draft);
+	c->n_doubtful = count_doubtful(&c->draft, imap);
 	l = pb_listing_new(known->count + c->draft.count - c->n_dead);
 	if (l == NULL)
 		return no_memory(err);

@@ -122,17 +122,18 @@ pb_bridge_open_maildrop(struct pb_bridge *b)
 /*
  * imap4d says of a message whose file another process renames that it has no
  * octets, and no body either, until the next SELECT.  A client would take it
- * for an empty one, and delete it.
+ * for an empty one, and delete it.  Courier lists messages that are gone, with
+ * the size of what it would send in their place.
  */
 static bool
 looks_again(struct pb_bridge *b)
 {
-	if (b->looked_again || b->census->n_empty == 0)
+	if (b->looked_again || b->census->n_doubtful == 0)
 		return false;
 	b->looked_again = true;
-	pb_log(PB_LOG_INFO, "messages without octets, looking again",
+	pb_log(PB_LOG_INFO, "messages that may not be readable, looking again",
 	    PB_LOG_STR("id", b->id), PB_LOG_SLICE("user", pb_bridge_user(b)),
-	    PB_LOG_NUM("messages", b->census->n_empty));
+	    PB_LOG_NUM("messages", b->census->n_doubtful));
 	pb_hidden_fini(&b->hidden);
 	open_maildrop(b);
 	return true;

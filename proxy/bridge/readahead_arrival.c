@@ -71,6 +71,7 @@ begin(struct pb_readahead *ra, struct pb_imap_client *imap,
 		return PB_RETRIEVAL_GOES_ON;
 	}
 	body->state = PB_READAHEAD_ARRIVING;
+	body->r.excuses = imap->makes_excuses;
 	if (body->unwanted)
 		return PB_RETRIEVAL_GOES_ON;
 	return judge(ra, body, pb_retrieval_begin_part(&body->r, event->size,

@@ -114,7 +114,8 @@ pb_retrieval_begin_part(struct pb_retrieval *r, uint64_t size,
 		    "than before");
 	if (r->begun)
 		return PB_RETRIEVAL_GOES_ON;
-	if (size != r->announced && pb_imap_excuse(size).len > 0) {
+	if ((r->excuses || size != r->announced) &&
+	    pb_imap_excuse(size).len > 0) {
 		r->doubtful = true;
 		return PB_RETRIEVAL_GOES_ON;
 	}

@@ -1,5 +1,5 @@
-"""A run of sessions with chaos between, in front of a real Dovecot; and what
-is wrong in the end, which must be nothing.
+"""A run of sessions with chaos between, in front of a real IMAP server; and
+what is wrong in the end, which must be nothing.
 
 A relay stands on either side of popbridge.  Programs are killed and started
 again, others use the same mailboxes, and everybody writes into the ledger.
@@ -19,10 +19,10 @@ import threading
 import time
 
 import ledger as ledgers
+import mailserver
 import plans
 import program
 import relay
-import sandbox
 import session
 from others import Others, read_mailbox
 
@@ -43,32 +43,7 @@ connect-timeout = 6
 login-timeout = 40
 drain-timeout = 3
 {settings}
-route "tls" {{
-	match = {{"tls*"}}
-	upstream = "imaps://localhost:{imaps}"
-	upstream-ca = "{server.ca}"
-}}
-route "clear" {{
-	match = {{"clear*"}}
-	upstream = "imap+plain://127.0.0.1:{imap}"
-}}
-"""
-
-# The kernel takes the locks of dbox back from a process that is killed.  A
-# Maildir would be locked for two minutes then.
-MAIL = """
-mail_location = sdbox:~/sdbox
-namespace inbox {
-  mailbox Trash {
-    auto = create
-    special_use = \\Trash
-  }
-  mailbox Archive {
-    auto = create
-    special_use = \\Archive
-  }
-}
-"""
+{routes}"""
 
 # How often a thing must have happened at least, for each session: a third of
 # what is usual.  A short run is left to chance.
@@ -103,12 +78,13 @@ class Chaos:
     """One run.
 
     options   lines of popbridge's configuration
+    server    one of mailserver.NAMES
     without   what Dovecot does not say that it can
     calm      nothing but the sessions themselves happens
     """
 
     def __init__(self, binary, sessions, seed, options=(), without=(),
-                 calm=False):
+                 calm=False, server="dovecot"):
         self.binary = binary
         self.sessions = sessions
         self.seed = seed
@@ -117,24 +93,24 @@ class Chaos:
         self.policy = next((
             m.group(1) for o in reversed(options)
             for m in [re.match(r'delete\s*=\s*"?(\w+)', o)] if m), "expunge")
-        self.ledger = ledgers.Ledger(
-            ledgers.FATES[self.policy], flags_stay="UIDPLUS" not in without)
         self.figures = collections.Counter()
         self.lock = threading.Lock()
         self.over = threading.Event()
         self.next = self.done = self.configured = self.connections = 0
         self.moved = threading.Condition()
         self.client_plans = {}
-        self.chance = random.Random()
         self.directory = tempfile.mkdtemp(prefix="popbridge-chaos-")
         self.state = self.directory + "/state"
         os.mkdir(self.state)
-        self.server = sandbox.Dovecot(pop3=False, without=without,
-                                      settings=MAIL)
+        self.server = mailserver.start(server, without)
+        self.ledger = ledgers.Ledger(
+            ledgers.FATES[self.policy], "UIDPLUS" not in without,
+            self.server.ends_lines)
         self.tls = ssl.create_default_context(cafile=self.server.ca)
         self.others = Others(self.server, self.ledger)
+        names = self.server.names
         self.users = [self.server.add_user("%s%d" % (
-            ("clear", "tls")[n % 3 == 2], n), PASSWORD) for n in range(USERS)]
+            names[n % len(names)], n), PASSWORD) for n in range(USERS)]
         self._make_relays()
         self.program = program.Program(
             binary, self.directory, self._config, PASSWORD, self.complain,
@@ -154,8 +130,8 @@ class Chaos:
 
         self.fronts = dict(zip((session.PLAIN, session.IMPLICIT, session.STLS),
                                (front(0), front(1), front(2))))
-        self.back = back(self.server.imap_port)
-        self.back_tls = back(self.server.imaps_port)
+        self.backs = {name: back(port)
+                      for name, port in self.server.ports().items()}
 
     def _upstream_plan(self, _):
         if self.calm:
@@ -186,8 +162,9 @@ class Chaos:
         lines = ["%s = %s" % item for item in chosen.items()
                  if item[0] not in self._given()]
         return CONFIG.format(
-            server=self.server, state=self.state, imap=self.back.port,
-            imaps=self.back_tls.port,
+            server=self.server, state=self.state,
+            routes=self.server.routes({
+                name: r.port for name, r in self.backs.items()}),
             settings="\n".join(lines + list(self.options)))
 
     def _trouble(self):
@@ -204,8 +181,8 @@ class Chaos:
 
     def _make(self, what):
         if what == plans.IMAP_DIES:
-            self.count("IMAP processes killed", program.kill_children(
-                self.server.process.pid, "imap", self.chance, 3))
+            if self.server.kills:
+                self.count("IMAP processes killed", self.server.kill_some())
             return
         if not self.program.up.wait(DEADLINE):
             return
@@ -377,7 +354,8 @@ class Chaos:
         for name, hits in (
                 ("client", sum((f.hits for f in self.fronts.values()),
                                collections.Counter())),
-                ("server", self.back.hits + self.back_tls.hits)):
+                ("server", sum((r.hits for r in self.backs.values()),
+                               collections.Counter()))):
             for kind, n in sorted(hits.items()):
                 found["%s side: %s" % (name, kind)] = n
         for name, n in sorted(self.others.figures.items()):
@@ -394,6 +372,9 @@ class Chaos:
         for option, more in MINIMA_OF.items():
             if option not in self._given():
                 minima.update(more)
+        if not self.server.kills:
+            del minima["IMAP processes killed"]
+            minima.pop("sessions: QUIT refused", None)
         found = self.summary()
         return ["%s: only %d times" % (name, found.get(name, 0))
                 for name, share in minima.items()
@@ -405,12 +386,13 @@ class Chaos:
         with open(self.directory + "/complaints.txt", "w") as f:
             f.write("seed %s\n" % self.seed)
             f.writelines(c + "\n" for c in self.ledger.complaints)
-        shutil.copy(self.server.log, self.directory + "/dovecot.log")
+        with open(self.directory + "/server.log", "w") as f:
+            f.write(self.server.messages())
         return self.directory
 
     def close(self, keep=False):
         self.over.set()
-        for r in (*self.fronts.values(), self.back, self.back_tls):
+        for r in (*self.fronts.values(), *self.backs.values()):
             r.close()
         self.program.close()
         self.server.stop()

@@ -72,11 +72,13 @@ class Maildrop:
 
 class Ledger:
     """flags_stay: whether a flag of others must be there in the end.  Without
-    UID EXPUNGE it is taken off for a moment, in which anything may die."""
+    UID EXPUNGE it is taken off for a moment, in which anything may die.
+    ends_lines: the server ends the last line of each message."""
 
-    def __init__(self, fate=GONE, flags_stay=True):
+    def __init__(self, fate=GONE, flags_stay=True, ends_lines=False):
         self.fate = fate
         self.flags_stay = flags_stay
+        self.ends_lines = ends_lines
         self.flags_lost = 0
         self.lock = threading.Lock()
         self.maildrops = collections.defaultdict(Maildrop)
@@ -93,7 +95,9 @@ class Ledger:
         with self.lock:
             known = self.maildrops[user].messages
             name = "%s-%d" % (user, len(known))
-            known[name] = Message(name, make_text(name, rng))
+            text = make_text(name, rng)
+            known[name] = Message(
+                name, as_sent(text) if self.ends_lines else text)
             return known[name]
 
     def is_there(self, message, uid):

@@ -36,11 +36,12 @@ def played(binary, *args, **keywords):
         yield run, run.settle()
 
 
-@pytest.mark.parametrize("seed", (5, None), ids=("fixed", "random"))
-def test_nothing_is_lost_in_chaos(binary, seed):
+@pytest.mark.parametrize("server, seed", (
+    ("dovecot", 5), ("dovecot", None), ("courier", None), ("cyrus", None)))
+def test_nothing_is_lost_in_chaos(binary, server, seed):
     seed = any_seed() if seed is None else seed
     print("POPBRIDGE_TEST_SEED=%d" % seed)
-    with played(binary, SESSIONS, seed) as (run, seen):
+    with played(binary, SESSIONS, seed, server=server) as (run, seen):
         complaints = run.judge(seen)
         found = run.summary()
         print("\n".join("%s: %d" % item for item in found.items()))

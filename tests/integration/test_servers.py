@@ -120,6 +120,18 @@ def reply(text, lines=None):
                     for line in every)
 
 
+def containing(directory, mark):
+    """The files below it with this in them."""
+    found = []
+    for folder, _, files in os.walk(directory):
+        for name in files:
+            path = os.path.join(folder, name)
+            with open(path, "rb") as f:
+                if mark in f.read():
+                    found.append(path)
+    return found
+
+
 def hide(directory, mark, place):
     """Moves the files that begin so into an empty directory; returns
     [(what they were called, where they are)]."""
@@ -261,6 +273,22 @@ def test_a_message_that_cannot_be_read_is_not_replaced(
         for path, hidden in moves:
             os.rename(hidden, path)
     assert names(login, user) == ["one", "two"]
+
+
+def test_a_message_that_could_never_be_read_is_not_replaced(
+        server, mailbox, front, connect):
+    user = mailbox(*subjects("one", "two"))
+    for path in containing(server.directory + "/mail", b"Subject: two"):
+        os.chmod(path, 0)
+    client = connect(front)
+    client.greeting()
+    client.ok("USER " + user.name)
+    # Dovecot refuses the listing; imap4d may read it as root.
+    if client.cmd("PASS " + user.password).startswith(b"+OK"):
+        assert b"Subject: one" in client.multi("RETR 1")
+        if client.cmd("RETR 2").startswith(b"+OK"):
+            assert b"Subject: two" in client.payload()
+    client.reset()
 
 
 def test_quit_removes_exactly_what_was_deleted(server, mailbox, login):

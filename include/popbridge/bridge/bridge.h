@@ -219,7 +219,7 @@ struct pb_bridge {
 	struct pb_census *census;	/* own; while OPENING */
 	unsigned questions;		/* asked beside it, and not answered */
 	bool counted;			/* it is done */
-	bool looked_again;		/* because of messages without octets */
+	bool looked_again;		/* because of what was doubtful */
 	bool refuted;			/* what was known */
 	struct pb_maildrop maildrop;
 	struct pb_readahead readahead;

@@ -49,8 +49,8 @@ enum pb_census_phase {
 struct pb_census {
 	struct pb_listing *known;	/* shared; NULL: nothing */
 	struct pb_listing *listing;	/* shared; the result */
-	uint32_t n_empty;	/* messages without octets that were not known:
-				   they are empty, or cannot be read just now */
+	uint32_t n_doubtful;	/* messages that were not known, and are empty or
+				   an excuse: perhaps not to be read just now */
 	enum pb_census_phase phase;
 	unsigned listings;	/* full ones so far */
 	struct pb_draft draft;	/* ALL: by place; else what is new */

@@ -54,6 +54,8 @@ struct pb_retrieval {
 	bool begun;		/* the positive reply is written */
 	bool part_seen;		/* something came for this part */
 	bool part_nil;		/* it came without octets */
+	bool excuses;		/* the server may send others in its place; said
+				   by the owner before each part begins */
 	bool doubtful;		/* may be what a server sends instead of it */
 	uint64_t fed;		/* octets of the message taken so far */
 	uint64_t skip;		/* of this part: taken from the one before */

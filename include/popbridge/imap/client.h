@@ -155,6 +155,7 @@ struct pb_imap_client {
 	bool has_uidvalidity;
 	bool read_only;
 	bool throttled;			/* it said [THROTTLED], even with OK */
+	bool makes_excuses;		/* in place of messages: imap/excuse.h */
 	uint32_t uidvalidity;
 	/* What it said last of the mailbox; 0: it does not say. */
 	uint32_t uidnext;
