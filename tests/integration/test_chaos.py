@@ -28,11 +28,14 @@ def any_seed():
 
 
 @contextlib.contextmanager
-def played(binary, *args, **keywords):
+def played(binary, *args, late=0, **keywords):
+    """late: so many messages come to each user behind all that he does."""
     run = chaos.Chaos(binary, *args, **keywords)
     with contextlib.ExitStack() as stack:
         stack.callback(run.close)
         run.run()
+        for user in run.users:
+            run.others.deliver(user, random.Random(user.name), late)
         yield run, run.settle()
 
 
@@ -84,7 +87,7 @@ class Rig:
 def calm(binary):
     """A run in which all is well, and users of whom some messages are left
     and some removed."""
-    with played(binary, CALM_SESSIONS, 7, calm=True) as (run, seen):
+    with played(binary, CALM_SESSIONS, 7, late=2, calm=True) as (run, seen):
         assert run.judge(seen) == []
         users = [u for u in run.users if run.ledger.maildrops[u.name].removed
                  and len(seen[u.name]) > 1]

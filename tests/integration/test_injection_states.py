@@ -52,6 +52,8 @@ class Stage:
                  drain=DRAIN_SECONDS):
         self.faults = Faults(folder)
         self.gate = threading.Event()
+        self.reached = threading.Event()
+        self.waits = False
         self.server = FakeImap(MESSAGES)
         sandbox.make_certificates(str(folder))
         os.mkdir(str(folder) + "/state")
@@ -82,8 +84,10 @@ class Stage:
     def wait_at(self, step, also=None):
         """The server does not go on there before the gate is open."""
         def handler(connection, tag, args):
+            self.reached.set()
             self.gate.wait(60)
             self.server.handlers[step](connection, tag, args)
+        self.waits = True
         self.server.on = dict(also or {}, **{step: handler})
 
     def release(self):
@@ -102,6 +106,8 @@ class Stage:
 
     def neighbour(self):
         """Somebody else, who must not notice."""
+        if self.waits:
+            assert self.reached.wait(60)
         on, self.server.on = self.server.on, {}
         client = self.login("neighbour")
         assert client.ok("STAT").startswith(b"+OK ")
