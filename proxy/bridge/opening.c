@@ -131,7 +131,7 @@ looks_again(struct pb_bridge *b)
 	if (b->looked_again || b->census->n_doubtful == 0)
 		return false;
 	b->looked_again = true;
-	pb_log(PB_LOG_INFO, "messages that may not be readable, looking again",
+	pb_log(PB_LOG_INFO, "messages listed as empty or unreadable, listing again",
 	    PB_LOG_STR("id", b->id), PB_LOG_SLICE("user", pb_bridge_user(b)),
 	    PB_LOG_NUM("messages", b->census->n_doubtful));
 	pb_hidden_fini(&b->hidden);

@@ -184,7 +184,8 @@ pb_retrieval_end_part(struct pb_retrieval *r, const struct pb_imap_event *done,
 		    "the IMAP server has the message no more");
 	if (r->doubtful)
 		return fail(r, err, PB_ERROR_TEMPORARY,
-		    "the IMAP server sends an excuse in place of the message");
+		    "the IMAP server cannot read the message and sends a text "
+		    "of its own in its place");
 	if (r->part_nil && done->expunged)
 		return fail(r, err, PB_ERROR_GONE,
 		    "the IMAP server says that the message was expunged");

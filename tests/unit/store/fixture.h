@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -52,6 +53,17 @@ folder_remove(struct folder *f)
 	}
 	/* Nothing is left lying about. */
 	assert_int_equal(rmdir(f->path), 0);
+}
+
+/* As on a disk that is full from there on; SIGXFSZ must be ignored. */
+static inline void
+limit_files(rlim_t octets)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = octets;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
 static inline void

@@ -353,16 +353,6 @@ a_file_of_another_version_stays_as_it_is(void **state)
 }
 
 static void
-limit_files(rlim_t octets)
-{
-	struct rlimit limit;
-
-	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
-	limit.rlim_cur = octets;
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-}
-
-static void
 on_a_full_disk_a_promise_fails_and_later_ones_do_not(void **state)
 {
 	struct pb_journal *j = new_journal(*state);

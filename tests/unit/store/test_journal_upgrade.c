@@ -88,16 +88,6 @@ two_processes_may_find_an_older_file(void **state)
 }
 
 static void
-limit_files(rlim_t octets)
-{
-	struct rlimit limit;
-
-	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
-	limit.rlim_cur = octets;
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-}
-
-static void
 on_a_full_disk_an_older_file_stays_as_it_is(void **state)
 {
 	struct pb_journal *j = new_journal(*state);

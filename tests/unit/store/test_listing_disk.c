@@ -8,16 +8,6 @@
 /* Disks that fail, and other processes. */
 
 static void
-limit_files(rlim_t octets)
-{
-	struct rlimit limit;
-
-	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
-	limit.rlim_cur = octets;
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-}
-
-static void
 a_full_disk_is_said_once_and_costs_the_saves_only(void **state)
 {
 	struct pb_listing_cache *c = open_cache(*state);
