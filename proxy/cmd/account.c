@@ -7,27 +7,27 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "action.h"
 #include "cmd.h"
 #include "popbridge/base/check.h"
 
 static const struct pb_account_action actions[] = {
-	{ "add", "NAME [OPTION]...", "add an account", true,
-	    pb_account_cmd_add },
-	{ "list", "[OPTION]...", "show all accounts, one a line", false,
-	    pb_account_cmd_list },
-	{ "show", "NAME [OPTION]...", "show one, but no secret of it", true,
-	    pb_account_cmd_show },
-	{ "passwd", "NAME [OPTION]...", "set its passwords", true,
-	    pb_account_cmd_passwd },
-	{ "enable", "NAME [OPTION]...", "let it in again", true,
-	    pb_account_cmd_enable },
-	{ "disable", "NAME [OPTION]...", "let it in no more", true,
-	    pb_account_cmd_disable },
-	{ "remove", "NAME [OPTION]...", "forget it", true,
-	    pb_account_cmd_remove },
-	{ "rotate-key", "[OPTION]...", "seal all secrets with a new key",
-	    false, pb_account_cmd_rotate_key },
+	{ { "account", "add", "NAME [OPTION]...", "add an account" },
+	    true, pb_account_cmd_add },
+	{ { "account", "list", "[OPTION]...",
+	    "show all accounts, one a line" }, false, pb_account_cmd_list },
+	{ { "account", "show", "NAME [OPTION]...",
+	    "show one, but no secret of it" }, true, pb_account_cmd_show },
+	{ { "account", "passwd", "NAME [OPTION]...", "set its passwords" },
+	    true, pb_account_cmd_passwd },
+	{ { "account", "enable", "NAME [OPTION]...", "let it in again" },
+	    true, pb_account_cmd_enable },
+	{ { "account", "disable", "NAME [OPTION]...", "let it in no more" },
+	    true, pb_account_cmd_disable },
+	{ { "account", "remove", "NAME [OPTION]...", "forget it" },
+	    true, pb_account_cmd_remove },
+	{ { "account", "rotate-key", "[OPTION]...",
+	    "seal all secrets with a new key" }, false,
+	    pb_account_cmd_rotate_key },
 };
 
 const struct pb_account_action *
@@ -40,11 +40,10 @@ pb_account_actions(size_t *n)
 void
 pb_account_complain(const struct pb_account_request *r, const char *fmt, ...)
 {
-	const struct pb_action action = { "account", r->action->name };
 	va_list ap;
 
 	va_start(ap, fmt);
-	pb_action_complain(&action, fmt, ap);
+	pb_action_complain(&r->action->base, fmt, ap);
 	va_end(ap);
 }
 

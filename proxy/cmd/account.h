@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 
+#include "action.h"
 #include "popbridge/base/secret.h"
 #include "popbridge/service/config.h"
 #include "popbridge/store/manage.h"
@@ -15,9 +16,7 @@
 struct pb_account_request;
 
 struct pb_account_action {
-	const char *name;
-	const char *arguments;
-	const char *help;
+	struct pb_action base;
 	bool takes_name;
 	/* the status that the process exits with */
 	int (*run)(struct pb_account_request *r);

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "account.h"
-#include "action.h"
 #include "cmd.h"
 #include "popbridge/base/check.h"
 #include "popbridge/service/option.h"
@@ -91,7 +90,7 @@ takes(const struct pb_account_action *action, const struct row *row)
 
 	if (row->actions == NULL)
 		return true;
-	snprintf(word, sizeof(word), "%s ", action->name);
+	snprintf(word, sizeof(word), "%s ", action->base.name);
 	return strstr(row->actions, word) != NULL;
 }
 
@@ -109,8 +108,8 @@ print_action_help(const struct pb_account_action *action)
 {
 	size_t i;
 
-	printf("usage: popbridge account %s %s\n\n%s.\n\n", action->name,
-	    action->arguments, action->help);
+	printf("usage: popbridge account %s %s\n\n%s.\n\n",
+	    action->base.name, action->base.arguments, action->base.help);
 	for (i = 0; i < OPTION_COUNT; i++) {
 		if (takes(action, &rows[i]))
 			print_row(&rows[i]);
@@ -118,53 +117,29 @@ print_action_help(const struct pb_account_action *action)
 	printf("\nThe manual is popbridge-account(8).\n");
 }
 
-static void
-print_help(void)
-{
-	const struct pb_account_action *actions;
-	size_t n;
-	size_t i;
-
-	printf("usage:\n");
-	actions = pb_account_actions(&n);
-	for (i = 0; i < n; i++)
-		printf("  popbridge account %-10s %-17s %s\n",
-		    actions[i].name, actions[i].arguments, actions[i].help);
-	printf("  popbridge account ACTION --help              "
-	       "what an action takes\n\n"
-	       "Changes count from the next login on, while popbridge "
-	       "serves.\nThe manual is popbridge-account(8).\n");
-}
-
 /* PB_EOF: help was asked for and given. */
 static enum pb_status
 choose_action(struct pb_account_request *r, int argc, char **argv)
 {
+	struct pb_action_table table = { .row_size = sizeof(*r->action),
+		.notes = "Changes count from the next login on, while "
+		"popbridge serves.\n" };
 	const struct pb_account_action *actions;
-	const char *names[16];
 	enum pb_status st;
 	size_t at = 0;
-	size_t n;
-	size_t i;
 
-	actions = pb_account_actions(&n);
-	pb_check(n <= sizeof(names) / sizeof(names[0]));
-	for (i = 0; i < n; i++)
-		names[i] = actions[i].name;
-	st = pb_action_choose("account", names, n, argc, argv, &at);
+	actions = pb_account_actions(&table.n);
+	table.first = &actions->base;
+	st = pb_action_choose(&table, argc, argv, &at);
 	if (st == PB_OK)
 		r->action = &actions[at];
-	else if (st == PB_EOF)
-		print_help();
 	return st;
 }
 
 static enum pb_status
 refuse(const struct pb_account_request *r, const char *word, const char *what)
 {
-	const struct pb_action action = { "account", r->action->name };
-
-	return pb_action_refuse(&action, word, what);
+	return pb_action_refuse(&r->action->base, word, what);
 }
 
 /* Whether it is the option of this name, and takes no value. */
@@ -335,7 +310,7 @@ take_name(struct pb_account_request *r, int argc, char **argv)
 		return PB_OK;
 	if (optind == argc) {
 		pb_account_complain(r, "which account? see popbridge account "
-		    "%s --help", r->action->name);
+		    "%s --help", r->action->base.name);
 		return PB_EINVAL;
 	}
 	st = take_text(r, "NAME", argv[optind], r->account.name,

@@ -7,20 +7,64 @@
 #include "popbridge/base/check.h"
 #include "popbridge/service/option.h"
 
-static enum pb_status
-find(const char *command, const char *const *names, size_t n,
-    const char *word, size_t *at)
+static const struct pb_action *
+row(const struct pb_action_table *table, size_t i)
 {
+	const char *rows = (const char *)table->first;
+
+	return (const struct pb_action *)(const void *)(rows +
+	    i * table->row_size);
+}
+
+static int
+widest(int width, const char *text)
+{
+	int length = (int)strlen(text);
+
+	return length > width ? length : width;
+}
+
+static void
+print_help(const struct pb_action_table *table)
+{
+	const struct pb_action *action;
+	int names = 0;
+	int arguments = 0;
+	size_t i;
+
+	for (i = 0; i < table->n; i++) {
+		action = row(table, i);
+		names = widest(names, action->name);
+		arguments = widest(arguments, action->arguments);
+	}
+	printf("usage:\n");
+	for (i = 0; i < table->n; i++) {
+		action = row(table, i);
+		printf("  popbridge %s %-*s %-*s  %s\n", action->command, names,
+		    action->name, arguments, action->arguments, action->help);
+	}
+	printf("\npopbridge %s ACTION --help says what an action takes.\n%s"
+	    "The manual is popbridge-%s(8).\n", table->first->command,
+	    table->notes, table->first->command);
+}
+
+static enum pb_status
+find(const struct pb_action_table *table, const char *word, size_t *at)
+{
+	const char *command = table->first->command;
+	const char *names[16];
 	const char *near;
 	size_t i;
 
-	for (i = 0; i < n; i++) {
+	pb_check(table->n <= sizeof(names) / sizeof(names[0]));
+	for (i = 0; i < table->n; i++) {
+		names[i] = row(table, i)->name;
 		if (strcmp(names[i], word) == 0) {
 			*at = i;
 			return PB_OK;
 		}
 	}
-	near = pb_option_nearest(word, names, n);
+	near = pb_option_nearest(word, names, table->n);
 	fprintf(stderr, "popbridge %s: there is no action \"%s\"", command,
 	    word);
 	if (near != NULL)
@@ -31,17 +75,20 @@ find(const char *command, const char *const *names, size_t n,
 }
 
 enum pb_status
-pb_action_choose(const char *command, const char *const *names, size_t n,
-    int argc, char **argv, size_t *at)
+pb_action_choose(const struct pb_action_table *table, int argc, char **argv,
+    size_t *at)
 {
+	const char *command = table->first->command;
+
 	if (argc < 2) {
 		fprintf(stderr, "popbridge %s: no action, see popbridge %s "
 		    "--help\n", command, command);
 		return PB_EINVAL;
 	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
-		return PB_EOF;
-	return find(command, names, n, argv[1], at);
+	if (strcmp(argv[1], "--help") != 0 && strcmp(argv[1], "-h") != 0)
+		return find(table, argv[1], at);
+	print_help(table);
+	return PB_EOF;
 }
 
 void

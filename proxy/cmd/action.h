@@ -12,17 +12,26 @@
 struct pb_action {
 	const char *command;
 	const char *name;
+	const char *arguments;
+	const char *help;
+};
+
+/* The actions of a command: rows that each begin with a struct pb_action. */
+struct pb_action_table {
+	const struct pb_action *first;
+	size_t row_size;	/* octets */
+	size_t n;		/* at least one */
+	const char *notes;	/* what help ends with, in whole lines */
 };
 
 /*
- * Which of n names the command line begins with.
+ * Which row the command line begins with.
  *
- * PB_OK (*at is filled); PB_EOF (help is asked for); PB_EINVAL (there is none,
- * as was said).
+ * PB_OK (*at is its index); PB_EOF (help was asked for and given); PB_EINVAL
+ * (there is none, as was said).
  */
-enum pb_status pb_action_choose(const char *command, const char *const *names,
-				size_t n, int argc, char **argv,
-				size_t *at) PB_MUST_CHECK;
+enum pb_status pb_action_choose(const struct pb_action_table *table, int argc,
+				char **argv, size_t *at) PB_MUST_CHECK;
 
 /* Say what is wrong, as "popbridge COMMAND ACTION: ...". */
 void pb_action_complain(const struct pb_action *action, const char *fmt,

@@ -14,12 +14,13 @@
 #include "popbridge/base/text.h"
 
 static const struct pb_journal_action actions[] = {
-	{ "list", "[OPTION]...", "show what waits to be removed, or is hidden",
+	{ { "journal", "list", "[OPTION]...",
+	    "show what waits to be removed, or is hidden" },
 	    pb_journal_cmd_list, false },
-	{ "retry", "[NUMBER]... [OPTION]...", "try it at the next login",
-	    pb_journal_cmd_retry, true },
-	{ "drop", "[NUMBER]... [OPTION]...",
-	    "do not remove it; what is kept is seen again",
+	{ { "journal", "retry", "[NUMBER]... [OPTION]...",
+	    "try it at the next login" }, pb_journal_cmd_retry, true },
+	{ { "journal", "drop", "[NUMBER]... [OPTION]...",
+	    "do not remove it; what is kept is seen again" },
 	    pb_journal_cmd_drop, true },
 };
 

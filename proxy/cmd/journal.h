@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "action.h"
 #include "popbridge/base/log.h"
 #include "popbridge/service/config.h"
 #include "popbridge/store/journal.h"
@@ -17,9 +18,7 @@
 struct pb_journal_request;
 
 struct pb_journal_action {
-	const char *name;
-	const char *arguments;
-	const char *help;
+	struct pb_action base;
 	/* the status that the process exits with */
 	int (*run)(const struct pb_journal_request *r,
 		   struct pb_journal *journal);

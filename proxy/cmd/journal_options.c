@@ -4,10 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "action.h"
 #include "cmd.h"
 #include "journal.h"
-#include "popbridge/base/check.h"
 
 enum which { HELP = 256, CONFIG, USER, JSON };
 
@@ -22,32 +20,11 @@ static const struct option options[] = {
 void
 pb_journal_complain(const struct pb_journal_request *r, const char *fmt, ...)
 {
-	const struct pb_action action = { "journal", r->action->name };
 	va_list ap;
 
 	va_start(ap, fmt);
-	pb_action_complain(&action, fmt, ap);
+	pb_action_complain(&r->action->base, fmt, ap);
 	va_end(ap);
-}
-
-static void
-print_help(void)
-{
-	const struct pb_journal_action *actions;
-	size_t n;
-	size_t i;
-
-	printf("usage:\n");
-	actions = pb_journal_actions(&n);
-	for (i = 0; i < n; i++)
-		printf("  popbridge journal %-6s %-22s %s\n", actions[i].name,
-		    actions[i].arguments, actions[i].help);
-	printf("  popbridge journal ACTION --help         "
-	       "what an action takes\n\n"
-	       "The journal has what sessions are to remove, and nobody has "
-	       "confirmed yet,\nand what stays at the server and is hidden "
-	       "from a POP3 user (delete = keep).\n"
-	       "The manual is popbridge-journal(8).\n");
 }
 
 static void
@@ -59,7 +36,8 @@ print_action_help(const struct pb_journal_action *action)
 	       "-c is the same\n        (default: " PB_CMD_CONFIG_FILE ")\n"
 	       "  --user NAME\n"
 	       "        only what is in this user's mailbox: the name at the "
-	       "IMAP server\n", action->name, action->arguments, action->help);
+	       "IMAP server\n", action->base.name, action->base.arguments,
+	       action->base.help);
 	if (!action->takes_numbers)
 		printf("  --json\n        print JSON\n");
 	printf("\nThe manual is popbridge-journal(8).\n");
@@ -69,31 +47,26 @@ print_action_help(const struct pb_journal_action *action)
 static enum pb_status
 choose_action(struct pb_journal_request *r, int argc, char **argv)
 {
+	struct pb_action_table table = { .row_size = sizeof(*r->action),
+		.notes = "The journal has what sessions are to remove, and "
+		"nobody has confirmed yet,\nand what stays at the server and "
+		"is hidden from a POP3 user (delete = keep).\n" };
 	const struct pb_journal_action *actions;
-	const char *names[16];
 	enum pb_status st;
 	size_t at = 0;
-	size_t n;
-	size_t i;
 
-	actions = pb_journal_actions(&n);
-	pb_check(n <= sizeof(names) / sizeof(names[0]));
-	for (i = 0; i < n; i++)
-		names[i] = actions[i].name;
-	st = pb_action_choose("journal", names, n, argc, argv, &at);
+	actions = pb_journal_actions(&table.n);
+	table.first = &actions->base;
+	st = pb_action_choose(&table, argc, argv, &at);
 	if (st == PB_OK)
 		r->action = &actions[at];
-	else if (st == PB_EOF)
-		print_help();
 	return st;
 }
 
 static enum pb_status
 refuse(const struct pb_journal_request *r, const char *word, const char *what)
 {
-	const struct pb_action action = { "journal", r->action->name };
-
-	return pb_action_refuse(&action, word, what);
+	return pb_action_refuse(&r->action->base, word, what);
 }
 
 static enum pb_status
