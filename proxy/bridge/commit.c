@@ -303,6 +303,7 @@ go_on(struct pb_commit *c, struct pb_imap_client *imap)
 enum pb_status
 pb_commit_begin(struct pb_commit *c, struct pb_imap_client *imap)
 {
+	c->before = imap->last_id;
 	return go_on(c, imap);
 }
 
@@ -331,6 +332,7 @@ pb_commit_resume(struct pb_commit *c, struct pb_imap_client *imap)
 	c->sets.list = NULL;
 	c->waiting = 0;
 	c->sent = 0;
+	c->before = imap->last_id;
 	/* SELECT has said the UIDVALIDITY. */
 	c->plan.uidvalidity = 0;
 	c->step = PB_COMMIT_CHECK;
@@ -373,9 +375,8 @@ step_event(struct pb_commit *c, const struct pb_imap_event *event)
 	if (event->type == PB_IMAP_EVENT_MAILBOX &&
 	    c->step == PB_COMMIT_LOCATE)
 		note_folder(c, event);
-	/* One of those was under way before: there is more room now. */
-	if (event->type == PB_IMAP_EVENT_DONE &&
-	    event->kind != PB_IMAP_COMMAND_BODIES) {
+	/* One that was under way before only makes room. */
+	if (event->type == PB_IMAP_EVENT_DONE && event->id > c->before) {
 		pb_check(c->waiting > 0);
 		c->waiting--;
 	}

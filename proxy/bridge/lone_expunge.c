@@ -270,7 +270,7 @@ pb_lone_expunge_begin(struct pb_lone_expunge *l,
 	pb_uid_list_fini(&l->found);
 	*l = (struct pb_lone_expunge){ .step = PB_LONE_FIND, .ours = ours,
 		.mailbox = mailbox, .uidvalidity = imap->uidvalidity,
-		.theirs = theirs };
+		.theirs = theirs, .before = imap->last_id };
 	return go_on(l, imap);
 }
 
@@ -330,12 +330,14 @@ enum pb_status
 pb_lone_expunge_event(struct pb_lone_expunge *l, struct pb_imap_client *imap,
     const struct pb_imap_event *event)
 {
-	if (event->type == PB_IMAP_EVENT_FOUND)
+	bool is_ours = event->id > l->before;
+
+	if (event->type == PB_IMAP_EVENT_FOUND && is_ours)
 		return note_found(l, event);
 	if (event->type != PB_IMAP_EVENT_DONE)
 		return PB_OK;
-	/* One that was under way before: there is more room now. */
-	if (event->kind != PB_IMAP_COMMAND_BODIES) {
+	/* One that was under way before only makes room. */
+	if (is_ours) {
 		pb_check(l->waiting > 0);
 		l->waiting--;
 		note_step(l, imap, event);

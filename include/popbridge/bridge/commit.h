@@ -50,6 +50,7 @@ struct pb_commit {
 	size_t total;		/* of ours, at first */
 	size_t sent;		/* UIDs of SEEN that are sent, or commands */
 	unsigned waiting;	/* commands of the step under way */
+	uint32_t before;	/* commands up to this one are none of ours */
 	bool go;
 	bool lone;		/* REMOVE: which of the two */
 	struct pb_set_removal sets;

@@ -39,6 +39,7 @@ struct pb_lone_expunge {
 	struct pb_uid_list found;	/* by the SEARCH under way */
 	size_t sent;		/* UIDs of the step's list, or commands */
 	unsigned waiting;	/* commands of the step under way */
+	uint32_t before;	/* commands up to this one are none of ours */
 	unsigned rounds;	/* how often ours were not alone */
 	bool answered;		/* the SEARCH under way had a result */
 	bool refused;		/* a STORE or SEARCH before the EXPUNGE was */
