@@ -234,7 +234,8 @@ advance(struct pb_lone_expunge *l)
 		break;
 	case PB_LONE_CONFIRM:
 		confirm(l);
-		l->step = PB_LONE_REFLAG;
+		/* In another mailbox their UIDs are those of other messages. */
+		l->step = l->another ? PB_LONE_DONE : PB_LONE_REFLAG;
 		break;
 	case PB_LONE_REFLAG:
 	case PB_LONE_DONE:
