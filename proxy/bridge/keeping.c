@@ -90,6 +90,23 @@ keeping_done(struct pb_bridge *b, const char *trouble)
 }
 
 static void
+lose(struct pb_bridge *b, enum pb_error_kind kind, const char *why)
+{
+	struct pb_error err;
+
+	pb_error_set(&err, kind, PB_SCOPE_ACCOUNT, "%s", why);
+	pb_bridge_keeping_lost(b, &err);
+}
+
+/* A SELECT of the commit says so: nothing of what was listed is there. */
+static bool
+is_another(const struct pb_bridge *b)
+{
+	return !b->imap->has_uidvalidity ||
+	    b->imap->uidvalidity != b->maildrop.uidvalidity;
+}
+
+static void
 keeping_went_on(struct pb_bridge *b, enum pb_status st)
 {
 	char why[PB_COMMIT_WHY_SIZE];
@@ -97,8 +114,14 @@ keeping_went_on(struct pb_bridge *b, enum pb_status st)
 	if (st == PB_EPROTO ||
 	    (st == PB_OK && b->commit->step != PB_COMMIT_DONE))
 		return;
+	/* Of what is under way nobody would know what it does. */
 	if (st != PB_OK) {
-		keeping_done(b, "no memory");
+		lose(b, PB_ERROR_INTERNAL, "no memory");
+		return;
+	}
+	if (is_another(b)) {
+		lose(b, PB_ERROR_TEMPORARY, "the mailbox is not the one any "
+		    "more that was listed");
 		return;
 	}
 	pb_commit_why(b->commit, why);
