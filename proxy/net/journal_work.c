@@ -18,6 +18,7 @@ struct pb_journal_work {
 	int64_t number;
 	struct pb_error error;
 	bool done;
+	bool revoked;
 	void (*ready)(void *owner);
 	void *owner;			/* borrowed; NULL once it has left */
 };
@@ -46,6 +47,25 @@ on_thread(uv_work_t *work)
 		w->number = 0;
 }
 
+static void on_done(uv_work_t *work, int status);
+
+/* Done, and nobody asks for it any more. */
+static void
+settle(struct pb_journal_work *w)
+{
+	if (!w->revoked || w->number == 0) {
+		release(w);
+		return;
+	}
+	w->revoked = false;
+	w->promises->list[0].number = w->number;
+	w->promises->list[0].outcome = PB_PROMISE_VOID;
+	pb_free(w->names);
+	w->names = NULL;
+	if (uv_queue_work(w->work.loop, &w->work, on_thread, on_done) != 0)
+		release(w);
+}
+
 static void
 on_done(uv_work_t *work, int status)
 {
@@ -54,7 +74,7 @@ on_done(uv_work_t *work, int status)
 	(void)status;
 	w->done = true;
 	if (w->owner == NULL)
-		release(w);
+		settle(w);
 	else
 		w->ready(w->owner);
 }
@@ -131,7 +151,15 @@ pb_journal_work_leave(struct pb_journal_work **wp)
 		return;
 	w->owner = NULL;
 	if (w->done)
-		release(w);
+		settle(w);
+}
+
+void
+pb_journal_work_revoke(struct pb_journal_work **wp)
+{
+	if (*wp != NULL)
+		(*wp)->revoked = true;
+	pb_journal_work_leave(wp);
 }
 
 void

@@ -108,7 +108,7 @@ close_session(struct pb_session *s)
 	s->state = PB_SESSION_CLOSING;
 	pb_inquiry_leave(&s->inquiry);
 	pb_recall_leave(&s->recall);
-	pb_journal_work_leave(&s->promising);
+	pb_session_leave_promise(s);
 	pb_session_leave_upstream(s);
 	pb_session_unlock(s);
 	pb_stream_close(&s->client);

@@ -50,13 +50,24 @@ pb_session_hear_promise(struct pb_session *s)
 	struct pb_error err;
 	int64_t number;
 
-	if (s->promising == NULL || !pb_journal_work_is_done(s->promising))
+	if (s->promising == NULL || s->bridge.state != PB_BRIDGE_PROMISING ||
+	    !pb_journal_work_is_done(s->promising))
 		return false;
 	number = pb_journal_work_number(s->promising, &err);
 	pb_journal_work_leave(&s->promising);
 	pb_bridge_promised(&s->bridge, number, number != 0 ? NULL : &err,
 	    pb_session_now(s));
 	return true;
+}
+
+/* Who has ended has done without it; who is cut off may have begun by it. */
+void
+pb_session_leave_promise(struct pb_session *s)
+{
+	if (s->bridge.state == PB_BRIDGE_ENDED)
+		pb_journal_work_revoke(&s->promising);
+	else
+		pb_journal_work_leave(&s->promising);
 }
 
 void

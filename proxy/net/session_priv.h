@@ -171,6 +171,8 @@ struct pb_slice pb_session_login(const struct pb_session *s,
 /* QUIT: what is to be removed is written down. */
 void pb_session_promise(struct pb_session *s);
 bool pb_session_hear_promise(struct pb_session *s);
+/* At the end; one that comes later must not count then either. */
+void pb_session_leave_promise(struct pb_session *s);
 /* The journal is to know what became of promises. */
 void pb_session_note_promises(struct pb_session *s);
 

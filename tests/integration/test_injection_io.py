@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import ssl
 
 import pytest
@@ -194,6 +195,35 @@ def test_a_full_disk_keeps_deletions_back_where_the_journal_is_required(
     client.login(account)
     client.ok("DELE 1")
     assert b"1 messages removed" in client.quit()
+
+
+def promises(state):
+    """So many were ever written down, and so many are left."""
+    db = sqlite3.connect(state / "journal.db")
+    made, = db.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence"
+                       " WHERE name = 'promise'").fetchone()
+    left, = db.execute("SELECT count(*) FROM promise").fetchone()
+    db.close()
+    return made, left
+
+
+def test_what_a_disk_takes_too_late_is_not_removed_where_it_is_required(
+        faults, state, start_bridge, dovecot, account, connect):
+    bridge = start_bridge(plain(dovecot), "--state-directory", str(state),
+                          "--journal", "required", "--upstream-timeout", "1",
+                          env=faults.env())
+    client = connect(bridge)
+    client.login(account)
+    client.ok("DELE 1")
+    faults.set(DISK_HOLD=1)
+    client.err("QUIT", "SYS/TEMP")
+    client.close()
+    faults.set(DISK_HOLD=0)
+    until(lambda: promises(state) == (1, 0), "the end of the promise")
+    client = connect(bridge)
+    client.login(account)
+    assert client.ok("STAT").split()[1] == b"4"
+    client.quit()
 
 
 def gone(state):

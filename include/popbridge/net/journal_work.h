@@ -37,6 +37,11 @@ int64_t pb_journal_work_number(const struct pb_journal_work *w,
 
 /* Nulls *w; harmless for NULL. */
 void pb_journal_work_leave(struct pb_journal_work **w);
+/*
+ * The same; and when it has been written down, it is struck out again, because
+ * somebody has been told that it is not.
+ */
+void pb_journal_work_revoke(struct pb_journal_work **w);
 
 /*
  * Note what became of promises, which become the work's; nobody waits for it.
