@@ -59,6 +59,14 @@ pb_commit_missing(const struct pb_commit *c)
 	return c->total - c->sets.removed.n;
 }
 
+bool
+pb_commit_is_shown(const struct pb_commit *c)
+{
+	if (c->lone_expunge.confirmed)
+		return true;
+	return pb_commit_missing(c) == 0 && c->vanished == c->total;
+}
+
 void
 pb_commit_why(const struct pb_commit *c, char why[PB_COMMIT_WHY_SIZE])
 {
@@ -390,6 +398,7 @@ pb_commit_event(struct pb_commit *c, struct pb_imap_client *imap,
 
 	if (c->step == PB_COMMIT_DONE)
 		return PB_OK;
+	c->vanished += event->type == PB_IMAP_EVENT_EXPUNGE;
 	if (c->step != PB_COMMIT_REMOVE)
 		step_event(c, event);
 	else if (c->lone)

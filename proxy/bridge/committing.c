@@ -65,7 +65,8 @@ pb_bridge_finish_quit(struct pb_bridge *b, size_t missing)
 		pb_bridge_reply(b, PB_REPLY_QUIT, 0, 0);
 	/* So the next session need not ask what has vanished. */
 	if (b->stats.removed > 0 && missing == 0 && !b->hides &&
-	    leaves_mailbox(b->options->removal))
+	    leaves_mailbox(b->options->removal) &&
+	    pb_commit_is_shown(b->commit))
 		rest = pb_maildrop_rest(&b->maildrop);
 	pb_bridge_end(b, missing > 0 ? "quit, messages not removed" : "quit");
 	pb_bridge_remember(b, rest);

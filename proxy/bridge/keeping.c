@@ -84,7 +84,7 @@ keeping_done(struct pb_bridge *b, const char *trouble)
 	    : PB_PROMISE_FAILED, trouble == NULL ? "" : trouble);
 	if (trouble != NULL)
 		b->hides = true;
-	else if (!b->hides)
+	else if (!b->hides && pb_commit_is_shown(b->commit))
 		pb_bridge_remember(b, b->maildrop.listing);
 	go_on(b);
 }

@@ -200,3 +200,17 @@ def test_a_lie_is_found_out_or_nobody_gets_in(lie, mailbox, start_bridge):
              for w in sessions(mailbox, bridge, change, LIES[lie],
                                begins_with_lies)]
     assert not wrong, "\n".join(wrong)
+
+
+def test_what_somebody_unflags_in_quit_is_seen_again(mailbox, start_bridge):
+    mailbox.begin()
+    bridge = start_bridge("imap+plain://127.0.0.1:%d" % mailbox.port)
+    with Pop3((bridge.host, bridge.port)) as client:
+        client.greeting()
+        client.ok("USER max")
+        client.ok("PASS secret")
+        client.ok("DELE 2")
+        # There is nothing for UID EXPUNGE to do any more.
+        client.ok("QUIT")
+    mailbox.expunge(2)
+    assert see(bridge, "max") == mailbox.truth()

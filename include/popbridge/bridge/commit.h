@@ -48,6 +48,7 @@ struct pb_commit {
 	/* Of ours: the folder had them when a connection was lost. */
 	struct pb_uid_list copied;
 	size_t total;		/* of ours, at first */
+	size_t vanished;	/* EXPUNGEs heard meanwhile, of whomever */
 	size_t sent;		/* UIDs of SEEN that are sent, or commands */
 	unsigned waiting;	/* commands of the step under way */
 	uint32_t before;	/* commands up to this one are none of ours */
@@ -100,6 +101,12 @@ enum pb_status pb_commit_resume(struct pb_commit *c,
 
 /* Messages whose removal the server has not confirmed (yet). */
 size_t pb_commit_missing(const struct pb_commit *c);
+
+/*
+ * None is missing, and the server has shown that: where it says OK to UID
+ * EXPUNGE, what somebody has unflagged at the last moment is still there.
+ */
+bool pb_commit_is_shown(const struct pb_commit *c);
 
 /* Room for why they are missing: ours, and the server's own words. */
 #define PB_COMMIT_WHY_SIZE 512
