@@ -78,7 +78,7 @@ leave_folder(struct pb_set_removal *r)
  * flagged that it has not answered yet, and says OK.
  */
 static enum pb_status
-send(struct pb_set_removal *r, struct pb_imap_client *imap)
+send_new(struct pb_set_removal *r, struct pb_imap_client *imap)
 {
 	while (r->sent < r->list->n && pb_imap_client_room(imap) > 0 &&
 	    r->n_sets < SETS_MAX) {
@@ -100,6 +100,20 @@ send(struct pb_set_removal *r, struct pb_imap_client *imap)
 		r->sent += set->n;
 	}
 	return PB_OK;
+}
+
+/* Those that are under way go on first. */
+static enum pb_status
+send(struct pb_set_removal *r, struct pb_imap_client *imap)
+{
+	enum pb_status st = PB_OK;
+	unsigned i;
+
+	for (i = 0; st == PB_OK && i < r->n_sets; i++) {
+		if (r->sets[i].id == 0 && pb_imap_client_room(imap) > 0)
+			st = send_set(r, imap, &r->sets[i]);
+	}
+	return st == PB_OK ? send_new(r, imap) : st;
 }
 
 enum pb_status
@@ -188,7 +202,8 @@ go_to(struct pb_set_removal *r, struct pb_imap_client *imap,
     struct pb_set *set, enum pb_set_step step)
 {
 	set->step = step;
-	return send_set(r, imap, set);
+	set->id = 0;
+	return pb_imap_client_room(imap) > 0 ? send_set(r, imap, set) : PB_OK;
 }
 
 static enum pb_status

@@ -39,7 +39,7 @@ enum pb_set_step {
 
 struct pb_set {
 	enum pb_set_step step;
-	uint32_t id;		/* of its command */
+	uint32_t id;		/* of its command; 0: there was no room for it */
 	const uint32_t *uids;	/* borrowed from the list */
 	size_t n;
 	unsigned refreshed;	/* so often */

@@ -13,7 +13,7 @@
  * refuses what it is told to refuse.
  */
 
-#define UIDS_MAX 4000
+#define UIDS_MAX 8000
 
 struct server {
 	bool there[UIDS_MAX + 1];
@@ -602,6 +602,53 @@ in_another_mailbox_nothing_is_removed(void **state)
 	}
 }
 
+static void
+say(struct pbt_edge *e, const char *text)
+{
+	pbt_edge_upstream(e, pb_slice_str(text));
+}
+
+/* What was read ahead, each message by a command of its own, is answered last. */
+static void
+a_folder_is_made_where_there_is_little_room(void **state)
+{
+	struct pbt_random random;
+	struct server *s;
+	struct pbt_edge e;
+	uint32_t i;
+
+	(void)state;
+	pbt_random_init(&random);
+	s = server(&random);
+	s->no_trash = true;
+	s->max = UIDS_MAX;
+	pbt_edge_init(&e);
+	e.readahead.max = 1 << 20;
+	e.options.removal = PB_REMOVAL_TRASH;
+	e.options.delete_folder = "Papierkorb";
+	pbt_edge_start(&e);
+	pbt_login_with(&e, UIDS_MAX / 10, " UIDPLUS MOVE");
+	pbt_edge_client(&e, pb_slice_str("RETR 1\r\n"));
+	say(&e, "* 1 FETCH (UID 10 BODY[] {1}\r\nx)\r\nA4 OK\r\nA5 NO\r\n");
+	pbt_edge_client(&e, pb_slice_str("RETR 2\r\n"));
+	say(&e, "* 2 FETCH (UID 20 BODY[] {1}\r\nx)\r\nA10 OK\r\n");
+	assert_true(pb_imap_client_room(e.bridge.imap) < 8);
+	for (i = 3; i <= UIDS_MAX / 10; i++) {
+		s->there[10 * i] = true;
+		dele(&e, i);
+	}
+	pb_buffer_clear(&e.to_client);
+	pb_buffer_clear(&e.to_upstream);
+	pbt_edge_client(&e, pb_slice_str("QUIT\r\n"));
+	serve(s, &e);
+	assert_true(e.ended);
+	assert_true(starts(&e.to_client, "+OK"));
+	for (i = 3; i <= UIDS_MAX / 10; i++)
+		assert_int_equal(s->trash[10 * i], 1);
+	pbt_edge_fini(&e);
+	pb_free(s);
+}
+
 int
 main(void)
 {
@@ -615,6 +662,7 @@ main(void)
 		cmocka_unit_test(an_expunge_that_does_nothing_is_noticed),
 		cmocka_unit_test(what_is_deleted_is_moved_to_the_trash),
 		cmocka_unit_test(a_folder_of_the_administrator_is_made_once),
+		cmocka_unit_test(a_folder_is_made_where_there_is_little_room),
 		cmocka_unit_test(copies_that_are_not_proven_leave_originals),
 		cmocka_unit_test(refused_moves_and_copies_lose_nothing),
 		cmocka_unit_test(what_is_deleted_is_flagged_for_pop3),
