@@ -100,7 +100,7 @@ class Wire:
 
     def some(self, n):
         try:
-            return self.stream.read(n)
+            return self.stream.read1(n)
         except OSError as error:
             raise self._lost(error) from error
 
