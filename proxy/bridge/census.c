@@ -74,6 +74,13 @@ no_memory(struct pb_error *err)
 	return fail(err, PB_ERROR_INTERNAL, "no memory for the listing");
 }
 
+static enum pb_census_verdict
+too_many(struct pb_error *err)
+{
+	return fail(err, PB_ERROR_PERMANENT,
+	    "the mailbox has more messages than a maildrop may have");
+}
+
 /* What is known is of no use: fetch it all. */
 static enum pb_census_verdict
 list_all(struct pb_census *c, struct pb_imap_client *imap,
@@ -232,17 +239,20 @@ static enum pb_census_verdict
 combine(struct pb_census *c, struct pb_imap_client *imap, struct pb_error *err)
 {
 	struct pb_listing *known = c->known;
+	uint32_t count = known->count + c->draft.count - c->n_dead;
 	struct pb_listing *l;
 	uint32_t n = 0;
 	uint32_t i;
 
+	if (count > PB_LISTING_MAX)
+		return too_many(err);
 	if (c->n_dead == 0 && c->draft.count == 0 &&
 	    (c->uidnext == 0 || known->uidnext == c->uidnext)) {
 		c->listing = pb_listing_ref(known);
 		return PB_CENSUS_DONE;
 	}
 	c->n_doubtful = count_doubtful(&c->draft, imap);
-	l = pb_listing_new(known->count + c->draft.count - c->n_dead);
+	l = pb_listing_new(count);
 	if (l == NULL)
 		return no_memory(err);
 	for (i = 0; i < known->count; i++) {
@@ -475,8 +485,7 @@ take_size(struct pb_census *c, const struct pb_imap_event *event,
 		break;
 	}
 	if (st == PB_ETOOBIG)
-		return fail(err, PB_ERROR_PERMANENT,
-		    "the mailbox has more messages than a maildrop may have");
+		return too_many(err);
 	return st == PB_OK ? PB_CENSUS_GOES_ON : no_memory(err);
 }
 
