@@ -59,6 +59,17 @@ pb_readahead_add(struct pb_readahead *ra, const struct pb_maildrop *m,
 	return body;
 }
 
+void
+pb_readahead_start_anew(struct pb_readahead_body *body)
+{
+	const struct pb_retrieval r = body->r;
+
+	pb_buffer_release(&body->reply);
+	pb_retrieval_init(&body->r, r.msgno, r.uid, r.announced, r.is_top,
+	    r.lines);
+	pb_retrieval_ask_part(&body->r);
+}
+
 bool
 pb_readahead_comes_unwanted(const struct pb_readahead *ra, uint32_t uid)
 {
@@ -78,6 +89,7 @@ pb_readahead_fetch(struct pb_readahead *ra, struct pb_imap_client *imap)
 	struct pb_readahead_body *body = ra->current;
 
 	body->state = PB_READAHEAD_WAITING;
+	body->missed = false;
 	if (imap == NULL || pb_readahead_comes_unwanted(ra, body->r.uid))
 		return;
 	pb_retrieval_ask_part(&body->r);
@@ -105,6 +117,10 @@ pb_readahead_lost(struct pb_readahead *ra)
 {
 	struct pb_readahead_body *body, *next;
 
+	/* Nothing of it was sent. */
+	if (ra->unproven && ra->arriving != NULL)
+		pb_readahead_start_anew(ra->arriving);
+	ra->unproven = false;
 	ra->arriving = ra->due = NULL;
 	DL_FOREACH_SAFE(ra->bodies, body, next)
 	{
@@ -170,9 +186,8 @@ find(const struct pb_readahead *ra, uint32_t msgno, bool is_top,
 	return NULL;
 }
 
-/* What there is of the reply goes to the client; the rest goes there at once. */
-static enum pb_status
-hand_over(struct pb_readahead_body *body, struct pb_buffer *out)
+enum pb_status
+pb_readahead_hand_over(struct pb_readahead_body *body, struct pb_buffer *out)
 {
 	struct pb_slice reply = pb_buffer_slice(&body->reply);
 
@@ -202,7 +217,9 @@ deliver(struct pb_readahead *ra, struct pb_imap_client *imap,
 {
 	struct pb_readahead_body *body = ra->current;
 
-	if (hand_over(body, out) != PB_OK)
+	if (ra->unproven && body == ra->arriving)
+		return PB_RETRIEVAL_GOES_ON;
+	if (pb_readahead_hand_over(body, out) != PB_OK)
 		return no_memory(ra, err);
 	pb_readahead_give_back(ra, body);
 	if (body->state == PB_READAHEAD_READY) {

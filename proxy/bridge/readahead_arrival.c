@@ -6,7 +6,14 @@ static struct pb_buffer *
 out_of(struct pb_readahead *ra, struct pb_readahead_body *body,
     struct pb_buffer *out)
 {
-	return body == ra->current ? out : &body->reply;
+	return body == ra->current && !ra->unproven ? out : &body->reply;
+}
+
+static void
+miss(struct pb_readahead_body *body)
+{
+	pb_readahead_start_anew(body);
+	body->missed = true;
 }
 
 /* A verdict about a guess is nothing that the client has to know. */
@@ -18,6 +25,10 @@ judge(struct pb_readahead *ra, struct pb_readahead_body *body,
 
 	if (verdict == PB_RETRIEVAL_GOES_ON)
 		return verdict;
+	if (ra->unproven) {
+		miss(body);
+		return PB_RETRIEVAL_GOES_ON;
+	}
 	if (verdict == PB_RETRIEVAL_DONE) {
 		if (!is_current) {
 			body->state = PB_READAHEAD_READY;
@@ -37,15 +48,39 @@ may_come(const struct pb_readahead_body *body, uint32_t uid)
 }
 
 /*
- * Whose body is it?  Mostly the one behind the last that came.  Without a UID it
- * is the next in order, and its end must prove it.
+ * Commands are answered one after the other, and of a set the lower UIDs come
+ * first, whichever way the client goes.
  */
+static bool
+comes_before(const struct pb_readahead_body *a,
+    const struct pb_readahead_body *b)
+{
+	return a->command != b->command ? a->command < b->command
+	    : a->r.uid < b->r.uid;
+}
+
+/* Without a UID it is the next in order, and its end must prove it. */
+static struct pb_readahead_body *
+likeliest(const struct pb_readahead *ra)
+{
+	struct pb_readahead_body *body, *best = NULL;
+
+	DL_FOREACH(ra->bodies, body)
+	{
+		if (may_come(body, 0) &&
+		    (best == NULL || comes_before(body, best)))
+			best = body;
+	}
+	return best;
+}
+
+/* Whose body is it?  Mostly the one behind the last that came. */
 static struct pb_readahead_body *
 next_to_come(struct pb_readahead *ra, uint32_t uid)
 {
-	struct pb_readahead_body *body = ra->due;
+	struct pb_readahead_body *body = uid == 0 ? likeliest(ra) : ra->due;
 
-	if (body == NULL || uid == 0 || !may_come(body, uid)) {
+	if (body == NULL || !may_come(body, uid)) {
 		DL_FOREACH(ra->bodies, body)
 		{
 			if (may_come(body, uid))
@@ -55,6 +90,22 @@ next_to_come(struct pb_readahead *ra, uint32_t uid)
 	if (body != NULL)
 		ra->due = body->next;
 	return body;
+}
+
+/* Another one that may still come of the same command: that of a UID, or any. */
+static struct pb_readahead_body *
+other_of(const struct pb_readahead *ra, const struct pb_readahead_body *one,
+    uint32_t uid)
+{
+	struct pb_readahead_body *body;
+
+	DL_FOREACH(ra->bodies, body)
+	{
+		if (body != one && body->command == one->command &&
+		    may_come(body, uid))
+			return body;
+	}
+	return NULL;
 }
 
 static enum pb_retrieval_verdict
@@ -70,6 +121,7 @@ begin(struct pb_readahead *ra, struct pb_imap_client *imap,
 		    "it sends a message that was not asked for");
 		return PB_RETRIEVAL_GOES_ON;
 	}
+	ra->unproven = event->uid == 0 && other_of(ra, body, 0) != NULL;
 	body->state = PB_READAHEAD_ARRIVING;
 	body->r.excuses = imap->makes_excuses;
 	if (body->unwanted)
@@ -84,25 +136,55 @@ take(struct pb_readahead *ra, struct pb_slice data, struct pb_buffer *out,
 {
 	struct pb_readahead_body *body = ra->arriving;
 
-	if (body == NULL || body->unwanted)
+	if (body == NULL || body->unwanted || body->missed)
 		return PB_RETRIEVAL_GOES_ON;
 	return judge(ra, body, pb_retrieval_take(&body->r, data,
 	    out_of(ra, body, out), err));
 }
 
+/* The client may have what was kept back until this was sure. */
+static void
+proven(struct pb_readahead *ra, struct pb_readahead_body *body,
+    struct pb_buffer *out)
+{
+	if (body != ra->current || body->missed)
+		return;
+	if (pb_readahead_hand_over(body, out) != PB_OK)
+		miss(body);
+	pb_readahead_give_back(ra, body);
+}
+
 static void
 end(struct pb_readahead *ra, struct pb_imap_client *imap,
-    const struct pb_imap_event *event)
+    const struct pb_imap_event *event, struct pb_buffer *out)
 {
 	struct pb_readahead_body *body = ra->arriving;
+	struct pb_readahead_body *other;
+	bool unproven = ra->unproven;
 
 	ra->arriving = NULL;
+	ra->unproven = false;
 	if (body == NULL)
 		return;
 	body->state = PB_READAHEAD_ARRIVED;
-	if (body->r.uid != event->uid)
+	if (body->r.uid == event->uid) {
+		if (unproven)
+			proven(ra, body, out);
+		return;
+	}
+	other = unproven ? other_of(ra, body, event->uid) : NULL;
+	if (unproven) {
+		pb_readahead_start_anew(body);
+		body->state = PB_READAHEAD_ASKED;
+	}
+	if (other == NULL) {
 		pb_imap_client_reject(imap,
 		    "it sends another message than the one whose turn it is");
+		return;
+	}
+	/* The server has left one out, or goes another way. */
+	other->state = PB_READAHEAD_ARRIVED;
+	miss(other);
 }
 
 static void
@@ -124,7 +206,7 @@ take_nil(struct pb_readahead *ra, const struct pb_imap_event *event)
 /*
  * The command of one body is completed.  When it asked for several and failed,
  * nobody knows for which: guesses are dropped, and what the client waits for
- * is fetched again, alone, from where it was.
+ * is fetched again, alone, from where it was.  So is what was missed.
  */
 static enum pb_retrieval_verdict
 end_one(struct pb_readahead *ra, struct pb_imap_client *imap,
@@ -134,7 +216,8 @@ end_one(struct pb_readahead *ra, struct pb_imap_client *imap,
 	enum pb_retrieval_verdict verdict;
 
 	body->state = PB_READAHEAD_ARRIVED;
-	if (!body->unwanted && grouped && done->condition != PB_IMAP_OK) {
+	if (!body->unwanted && (body->missed ||
+	    (grouped && done->condition != PB_IMAP_OK))) {
 		ra->alone = true;
 		if (body == ra->current) {
 			pb_readahead_fetch(ra, imap);
@@ -195,7 +278,7 @@ pb_readahead_event(struct pb_readahead *ra, struct pb_imap_client *imap,
 	case PB_IMAP_EVENT_BODY_DATA:
 		return take(ra, event->data, out, err);
 	case PB_IMAP_EVENT_BODY_END:
-		end(ra, imap, event);
+		end(ra, imap, event, out);
 		return PB_RETRIEVAL_GOES_ON;
 	case PB_IMAP_EVENT_BODY_NIL:
 		take_nil(ra, event);

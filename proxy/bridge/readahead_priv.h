@@ -25,6 +25,7 @@ struct pb_readahead_body {
 	struct pb_buffer reply;	/* own; of a guess */
 	enum pb_readahead_state state;
 	bool unwanted;		/* its octets are dropped as they come */
+	bool missed;		/* it came, but was not kept: ask again, alone */
 	unsigned losses;	/* of connections while it was on its way */
 	uint32_t command;
 	size_t taken;		/* from the budget */
@@ -54,6 +55,14 @@ void pb_readahead_discard(struct pb_readahead *ra,
 /* Nobody wants it any more; what is on its way must still be taken. */
 void pb_readahead_dismiss(struct pb_readahead *ra,
 			  struct pb_readahead_body *body);
+/* As if nothing of it had come yet; the client must not have had any of it. */
+void pb_readahead_start_anew(struct pb_readahead_body *body);
+/*
+ * What there is of the reply goes to the client; the rest goes there at once.
+ * PB_OK; else nothing has gone there.
+ */
+enum pb_status pb_readahead_hand_over(struct pb_readahead_body *body,
+				      struct pb_buffer *out) PB_MUST_CHECK;
 /* Its octets are on their way, and nobody wants them. */
 bool pb_readahead_comes_unwanted(const struct pb_readahead *ra, uint32_t uid);
 /*

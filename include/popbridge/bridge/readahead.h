@@ -47,11 +47,16 @@ struct pb_readahead {
 	struct pb_readahead_body *current; /* the client waits; or NULL */
 	struct pb_readahead_body *arriving; /* between BEGIN and END */
 	struct pb_readahead_body *due;	/* behind the last that began; or NULL */
+	/*
+	 * What arrives may be another one of the same FETCH, for the server says
+	 * behind the octets whose they are: until then the client gets none.
+	 */
+	bool unproven;
 	unsigned n;
 	size_t window;		/* octets to have ahead */
 	size_t held;		/* octets taken from the budget */
 	uint32_t guess;		/* the next message to guess at; 0: none */
-	bool alone;		/* this server fails groups as a whole */
+	bool alone;		/* groups do not work with this server */
 	/*
 	 * A connection was lost while something was on its way, which may have
 	 * been the reason: a message that the server cannot read.  Nothing is

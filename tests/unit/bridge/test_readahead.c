@@ -26,6 +26,7 @@ struct world {
 	unsigned fetches;		/* commands */
 	unsigned answered;		/* replies that were right */
 	unsigned groups_fail;		/* one of so many; 0: none */
+	bool uid_behind;		/* the body, not in front of it */
 	unsigned dies;			/* before one of so many pieces; 0: never */
 	unsigned deaths;
 	unsigned cuts;			/* sessions that ended in a message */
@@ -125,10 +126,14 @@ say_body(struct world *w, uint32_t msgno, unsigned long count)
 
 	if (count > 0 && body.len > count)
 		body.len = count;
-	pbt_say(&w->pending, "* %" PRIu32 " FETCH (UID %" PRIu32 " BODY[]%s "
-	    "{%zu}\r\n", msgno, uid_of(msgno), count > 0 ? "<0>" : "",
+	pbt_say(&w->pending, "* %" PRIu32 " FETCH (", msgno);
+	if (!w->uid_behind)
+		pbt_say(&w->pending, "UID %" PRIu32 " ", uid_of(msgno));
+	pbt_say(&w->pending, "BODY[]%s {%zu}\r\n", count > 0 ? "<0>" : "",
 	    body.len);
 	pbt_put(&w->pending, body);
+	if (w->uid_behind)
+		pbt_say(&w->pending, " UID %" PRIu32, uid_of(msgno));
 	pbt_say(&w->pending, ")\r\n");
 }
 
@@ -419,6 +424,7 @@ every_reply_is_what_it_would_be_without(void **state)
 
 		start(&w, 0);
 		w.groups_fail = i % 3 == 0 ? 6 : 0;
+		w.uid_behind = i % 2 == 1;
 		play(&w, 1500);
 		assert_true(w.answered > 100);
 		stop(&w);
@@ -437,6 +443,7 @@ so_it_is_when_the_server_dies_and_comes_back(void **state)
 
 		start(&w, 0);
 		w.groups_fail = i % 3 == 0 ? 6 : 0;
+		w.uid_behind = i % 4 > 1;
 		w.dies = i % 2 == 0 ? 60 : 10;
 		play(&w, 1500);
 		answered += w.answered;
