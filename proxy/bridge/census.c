@@ -150,20 +150,22 @@ static enum pb_census_verdict
 all_listed(struct pb_census *c, struct pb_imap_client *imap,
     const struct pb_imap_event *event, struct pb_error *err)
 {
+	/* In an empty mailbox 1:* names nothing, and some servers say so. */
+	bool refused = event->condition != PB_IMAP_OK && c->exists > 0;
 	struct pb_listing *l;
 
-	/* In an empty mailbox 1:* names nothing, and some servers say so. */
-	if (event->condition != PB_IMAP_OK && c->exists > 0) {
+	if (refused && !event->expunged) {
 		*err = event->error;
 		return PB_CENSUS_FAILED;
 	}
-	if (c->shifted || c->draft.count > c->exists)
+	if (refused || c->shifted || c->draft.count > c->exists)
 		return list_all(c, imap, err);
 	switch (pb_draft_check(&c->draft, c->exists_selected, err)) {
 	case PB_OK:
 		break;
 	case PB_EPROTO:
-		return PB_CENSUS_FAILED;
+		return event->expunged ? list_all(c, imap, err)
+		    : PB_CENSUS_FAILED;
 	case PB_AGAIN:
 	case PB_EOF:
 	case PB_ETOOBIG:

@@ -117,7 +117,7 @@ struct pb_imap_event {
 	uint32_t id;
 	enum pb_imap_command_kind kind;
 	enum pb_imap_condition condition;
-	bool expunged;		/* of a BODIES: EXPUNGEISSUED (RFC 5530) */
+	bool expunged;		/* EXPUNGEISSUED (RFC 5530) */
 	/* of a COPY or MOVE: ranges are the UIDs in this mailbox that COPYUID
 	   (RFC 4315) has; of a MOVE that was refused, too */
 	bool has_copied;
