@@ -248,19 +248,21 @@ say_message(struct pbt_imap_server *s, const struct pbt_message *m,
 	size_t len = m->len;
 	uint64_t most;
 
-	pbt_say(&s->out, "* %" PRIu32 " FETCH (UID %" PRIu32, number_of(s, m),
-	    m->uid);
+	pbt_say(&s->out, "* %" PRIu32 " FETCH (", number_of(s, m));
 	if (pb_slice_is(what, "(UID)")) {
-		pbt_say(&s->out, ")\r\n");
+		pbt_say(&s->out, "UID %" PRIu32 ")\r\n", m->uid);
 		return;
 	}
 	if (pb_slice_is(what, "(UID RFC822.SIZE)")) {
-		pbt_say(&s->out, " RFC822.SIZE %zu)\r\n", m->len);
+		pbt_say(&s->out, "UID %" PRIu32 " RFC822.SIZE %zu)\r\n",
+		    m->uid, m->len);
 		return;
 	}
 	pb_check(pb_slice_starts(what, "(UID BODY.PEEK[]"));
 	pb_slice_skip(&what, strlen("(UID BODY.PEEK[]"));
-	pbt_say(&s->out, " BODY[]");
+	if (!s->uid_behind)
+		pbt_say(&s->out, "UID %" PRIu32 " ", m->uid);
+	pbt_say(&s->out, "BODY[]");
 	if (pb_slice_starts(what, "<0.")) {
 		pb_check(pb_slice_number(pb_slice_sub(what, 3, what.len - 2),
 		    UINT32_MAX, &most) == PB_OK);
@@ -269,6 +271,8 @@ say_message(struct pbt_imap_server *s, const struct pbt_message *m,
 	}
 	pbt_say(&s->out, " {%zu}\r\n", len);
 	pbt_put(&s->out, pb_slice(m->text, len));
+	if (s->uid_behind)
+		pbt_say(&s->out, " UID %" PRIu32, m->uid);
 	pbt_say(&s->out, ")\r\n");
 }
 

@@ -40,6 +40,7 @@ struct pbt_imap_server {
 	bool uidplus;
 	bool esearch;
 	bool read_only;
+	bool uid_behind;	/* the body */
 	const char *password;	/* anybody's */
 	unsigned commands_max;	/* dies behind the last; 0: does not */
 	bool dead;		/* it has died so */

@@ -16,6 +16,7 @@
  *
  * Options:
  *	U UIDPLUS	E ESEARCH	O the mailbox is read-only
+ *	B the UID stands behind the body
  *	R the server is brought back	A messages are read ahead
  *	S \Seen on what was retrieved	K what the mailbox holds is known
  *	J a journal, j it is required
@@ -398,6 +399,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	p.server.uidplus = has(&p, 'U');
 	p.server.esearch = has(&p, 'E');
 	p.server.read_only = has(&p, 'O');
+	p.server.uid_behind = has(&p, 'B');
 	fill_mailbox(&p, take_line(&in));
 	begin_session(&p);
 	run(&p);
