@@ -118,9 +118,9 @@ pb_readahead_lost(struct pb_readahead *ra)
 	struct pb_readahead_body *body, *next;
 
 	/* Nothing of it was sent. */
-	if (ra->unproven && ra->arriving != NULL)
+	if (ra->withheld && ra->arriving != NULL)
 		pb_readahead_start_anew(ra->arriving);
-	ra->unproven = false;
+	ra->withheld = false;
 	ra->arriving = ra->due = NULL;
 	DL_FOREACH_SAFE(ra->bodies, body, next)
 	{
@@ -217,7 +217,7 @@ deliver(struct pb_readahead *ra, struct pb_imap_client *imap,
 {
 	struct pb_readahead_body *body = ra->current;
 
-	if (ra->unproven && body == ra->arriving)
+	if (ra->withheld && body == ra->arriving)
 		return PB_RETRIEVAL_GOES_ON;
 	if (pb_readahead_hand_over(body, out) != PB_OK)
 		return no_memory(ra, err);

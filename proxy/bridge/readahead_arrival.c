@@ -2,11 +2,13 @@
 
 #include <utlist.h>
 
+#include "popbridge/imap/excuse.h"
+
 static struct pb_buffer *
 out_of(struct pb_readahead *ra, struct pb_readahead_body *body,
     struct pb_buffer *out)
 {
-	return body == ra->current && !ra->unproven ? out : &body->reply;
+	return body == ra->current && !ra->withheld ? out : &body->reply;
 }
 
 static void
@@ -25,7 +27,7 @@ judge(struct pb_readahead *ra, struct pb_readahead_body *body,
 
 	if (verdict == PB_RETRIEVAL_GOES_ON)
 		return verdict;
-	if (ra->unproven) {
+	if (ra->withheld) {
 		miss(body);
 		return PB_RETRIEVAL_GOES_ON;
 	}
@@ -121,7 +123,9 @@ begin(struct pb_readahead *ra, struct pb_imap_client *imap,
 		    "it sends a message that was not asked for");
 		return PB_RETRIEVAL_GOES_ON;
 	}
-	ra->unproven = event->uid == 0 && other_of(ra, body, 0) != NULL;
+	ra->withheld = (event->uid == 0 && other_of(ra, body, 0) != NULL) ||
+	    (imap->apologizes && event->size <= PB_IMAP_APOLOGY_MAX &&
+		!body->r.begun);
 	body->state = PB_READAHEAD_ARRIVING;
 	body->r.excuses = imap->makes_excuses;
 	if (body->unwanted)
@@ -142,12 +146,29 @@ take(struct pb_readahead *ra, struct pb_slice data, struct pb_buffer *out,
 	    out_of(ra, body, out), err));
 }
 
-/* The client may have what was kept back until this was sure. */
-static void
-proven(struct pb_readahead *ra, struct pb_readahead_body *body,
-    struct pb_buffer *out)
+/* Behind the first line of its reply. */
+static bool
+has_apology(const struct pb_readahead_body *body)
 {
-	if (body != ra->current || body->missed)
+	struct pb_slice text = pb_buffer_slice(&body->reply);
+	size_t first = pb_slice_find(text, '\n');
+
+	pb_slice_skip(&text, first < text.len ? first + 1 : first);
+	return pb_imap_is_apology(text);
+}
+
+/* It is whole, and the one that it was taken for; is it a message? */
+static void
+release(struct pb_readahead *ra, const struct pb_imap_client *imap,
+    struct pb_readahead_body *body, struct pb_buffer *out)
+{
+	if (body->missed)
+		return;
+	if (imap->apologizes && has_apology(body)) {
+		pb_readahead_start_anew(body);
+		body->r.part_seen = body->r.doubtful = true;
+	}
+	if (body != ra->current)
 		return;
 	if (pb_readahead_hand_over(body, out) != PB_OK)
 		miss(body);
@@ -160,20 +181,20 @@ end(struct pb_readahead *ra, struct pb_imap_client *imap,
 {
 	struct pb_readahead_body *body = ra->arriving;
 	struct pb_readahead_body *other;
-	bool unproven = ra->unproven;
+	bool withheld = ra->withheld;
 
 	ra->arriving = NULL;
-	ra->unproven = false;
+	ra->withheld = false;
 	if (body == NULL)
 		return;
 	body->state = PB_READAHEAD_ARRIVED;
 	if (body->r.uid == event->uid) {
-		if (unproven)
-			proven(ra, body, out);
+		if (withheld)
+			release(ra, imap, body, out);
 		return;
 	}
-	other = unproven ? other_of(ra, body, event->uid) : NULL;
-	if (unproven) {
+	other = withheld ? other_of(ra, body, event->uid) : NULL;
+	if (withheld) {
 		pb_readahead_start_anew(body);
 		body->state = PB_READAHEAD_ASKED;
 	}
@@ -203,6 +224,14 @@ take_nil(struct pb_readahead *ra, const struct pb_imap_event *event)
 	}
 }
 
+static enum pb_retrieval_verdict
+no_memory(struct pb_error *err)
+{
+	pb_error_set(err, PB_ERROR_INTERNAL, PB_SCOPE_MESSAGE,
+	    "no memory for a message");
+	return PB_RETRIEVAL_FAILED;
+}
+
 /*
  * The command of one body is completed.  When it asked for several and failed,
  * nobody knows for which: guesses are dropped, and what the client waits for
@@ -216,8 +245,8 @@ end_one(struct pb_readahead *ra, struct pb_imap_client *imap,
 	enum pb_retrieval_verdict verdict;
 
 	body->state = PB_READAHEAD_ARRIVED;
-	if (!body->unwanted && (body->missed ||
-	    (grouped && done->condition != PB_IMAP_OK))) {
+	if (!body->unwanted && grouped &&
+	    (body->missed || done->condition != PB_IMAP_OK)) {
 		ra->alone = true;
 		if (body == ra->current) {
 			pb_readahead_fetch(ra, imap);
@@ -229,8 +258,8 @@ end_one(struct pb_readahead *ra, struct pb_imap_client *imap,
 		pb_readahead_discard(ra, body);
 		return PB_RETRIEVAL_GOES_ON;
 	}
-	verdict = pb_retrieval_end_part(&body->r, done, out_of(ra, body, out),
-	    err);
+	verdict = body->missed ? no_memory(err)
+	    : pb_retrieval_end_part(&body->r, done, out_of(ra, body, out), err);
 	body->state = PB_READAHEAD_STALLED;
 	if (verdict != PB_RETRIEVAL_MORE)
 		return judge(ra, body, verdict);

@@ -29,6 +29,44 @@ pb_imap_excuse(uint64_t size)
 }
 
 bool
+pb_imap_greets_with_apologies(struct pb_slice greeting)
+{
+	return pb_imap_says(greeting, "Microsoft Exchange");
+}
+
+static bool
+is_by_server(struct pb_slice from)
+{
+	(void)pb_slice_take_blanks(&from);
+	(void)pb_slice_take(&from, '"');
+	return pb_slice_starts(from, "Microsoft Exchange Server");
+}
+
+bool
+pb_imap_is_apology(struct pb_slice message)
+{
+	bool by_server = false;
+
+	while (message.len > 0) {
+		struct pb_slice line = pb_slice_sub(message, 0,
+		    pb_slice_find(message, '\n'));
+
+		pb_slice_skip(&message, line.len < message.len
+		    ? line.len + 1 : line.len);
+		if (line.len == 0 || line.data[0] == '\r')
+			break;
+		if (pb_slice_starts(line, "Date:") ||
+		    pb_slice_starts(line, "Message-ID:") ||
+		    pb_slice_starts(line, "Received:"))
+			return false;
+		if (pb_slice_starts(line, "From:"))
+			by_server = is_by_server(pb_slice_sub(line,
+			    strlen("From:"), line.len));
+	}
+	return by_server;
+}
+
+bool
 pb_imap_greets_with_excuses(struct pb_slice greeting)
 {
 	size_t i;

@@ -238,6 +238,7 @@ pb_imap_login_greeting(struct pb_imap_client *c,
 	switch (line->condition) {
 	case PB_IMAP_OK:
 		c->makes_excuses = pb_imap_greets_with_excuses(line->text);
+		c->apologizes = pb_imap_greets_with_apologies(line->text);
 		st = c->capabilities_known ? go_on(c) : ask_capabilities(c);
 		return st == PB_OK ? PB_AGAIN : st;
 	case PB_IMAP_BYE:

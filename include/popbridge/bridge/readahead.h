@@ -49,9 +49,10 @@ struct pb_readahead {
 	struct pb_readahead_body *due;	/* behind the last that began; or NULL */
 	/*
 	 * What arrives may be another one of the same FETCH, for the server says
-	 * behind the octets whose they are: until then the client gets none.
+	 * behind the octets whose they are, or none at all (imap/excuse.h): the
+	 * client gets nothing of it until it is whole.
 	 */
-	bool unproven;
+	bool withheld;
 	unsigned n;
 	size_t window;		/* octets to have ahead */
 	size_t held;		/* octets taken from the budget */

@@ -156,6 +156,7 @@ struct pb_imap_client {
 	bool read_only;
 	bool throttled;			/* it said [THROTTLED], even with OK */
 	bool makes_excuses;		/* in place of messages: imap/excuse.h */
+	bool apologizes;		/* the same, each time in other words */
 	uint32_t uidvalidity;
 	/* What it said last of the mailbox; 0: it does not say. */
 	uint32_t uidnext;

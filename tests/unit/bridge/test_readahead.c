@@ -27,6 +27,7 @@ struct world {
 	unsigned answered;		/* replies that were right */
 	unsigned groups_fail;		/* one of so many; 0: none */
 	bool uid_behind;		/* the body, not in front of it */
+	bool exchange;			/* it greets as Exchange */
 	unsigned dies;			/* before one of so many pieces; 0: never */
 	unsigned deaths;
 	unsigned cuts;			/* sessions that ended in a message */
@@ -61,6 +62,15 @@ make_message(struct world *w, struct pb_buffer *m)
 }
 
 static void
+greet(struct world *w)
+{
+	pbt_edge_upstream(&w->edge, pb_slice_str(w->exchange
+	    ? "* OK [CAPABILITY IMAP4rev1] The Microsoft Exchange IMAP4 "
+	      "service is ready.\r\n"
+	    : "* OK [CAPABILITY IMAP4rev1] hi\r\n"));
+}
+
+static void
 log_in(struct world *w)
 {
 	struct pb_buffer listing;
@@ -74,8 +84,7 @@ log_in(struct world *w)
 	pbt_edge_client(&w->edge, pb_slice_str(
 	    "USER max\r\nPASS geheim\r\n"));
 	pbt_edge_connected(&w->edge);
-	pbt_edge_upstream(&w->edge, pb_slice_str(
-	    "* OK [CAPABILITY IMAP4rev1] hi\r\n"));
+	greet(w);
 	pbt_edge_upstream(&w->edge, pb_slice_str(
 	    "A1 OK [CAPABILITY IMAP4rev1] in\r\n"));
 	pbt_say(&listing, "* %d EXISTS\r\n* OK [UIDVALIDITY 17] x\r\nA2 OK\r\n",
@@ -105,6 +114,7 @@ start(struct world *w, uint64_t seed)
 	pb_buffer_init(&w->pending, 256u * 1024 * 1024);
 	for (i = 0; i < MESSAGES; i++)
 		make_message(w, &w->messages[i]);
+	w->exchange = seed == 0 && pbt_random_below(&w->random, 2) == 0;
 	log_in(w);
 }
 
@@ -278,8 +288,7 @@ log_in_again(struct world *w)
 
 	pb_buffer_clear(&e->to_upstream);
 	pbt_edge_connected(e);
-	pbt_edge_upstream(e, pb_slice_str(
-	    "* OK [CAPABILITY IMAP4rev1] hi\r\n"));
+	greet(w);
 	pbt_edge_upstream(e, pb_slice_str(
 	    "A1 OK [CAPABILITY IMAP4rev1] in\r\n"));
 	pb_buffer_clear(&e->to_upstream);
