@@ -153,17 +153,47 @@ prune(struct pb_journal *j, struct pb_error *err)
 	return pb_db_file_run(f, PB_JOURNAL_SQL_DROP_OLD, err);
 }
 
+/* Another program has it, or it could not even be opened. */
+static bool
+is_held(const struct pb_journal *j, enum pb_status st)
+{
+	const struct pb_db_file *f = &j->writer.file;
+
+	return st == PB_EIO && (f->db == NULL ||
+	    sqlite3_errcode(f->db) == SQLITE_BUSY);
+}
+
 /* A connection that has failed may not be what it was. */
 static enum pb_status
 turn_failed(struct pb_journal *j, enum pb_status st, struct pb_error *err)
 {
 	struct pb_error ignored = *err;
 
+	j->held = is_held(j, st);
 	pb_db_file_close(&j->writer.file);
 	if (st == PB_EPROTO && put_aside(j, &ignored) != PB_OK)
 		pb_db_file_close(&j->writer.file);
 	pb_journal_unlock(&j->writer);
 	return st == PB_EPROTO ? PB_EIO : st;
+}
+
+/*
+ * Each turn may take as long as SQLite waits for another program.  While one
+ * has the file, a single thread finds out whether that is over: all others
+ * would only wait behind it, and take the pool from whoever logs in.
+ */
+static bool
+take_turn(struct pb_journal *j)
+{
+	if (pthread_mutex_trylock(&j->writer.lock) == 0)
+		return true;
+	if (j->held)
+		return false;
+	pb_journal_lock(&j->writer);
+	if (!j->held)
+		return true;
+	pb_journal_unlock(&j->writer);
+	return false;
 }
 
 enum pb_status
@@ -173,7 +203,11 @@ pb_journal_begin(struct pb_journal *j, bool durable, struct pb_error *err)
 	int64_t now = pb_journal_now();
 	enum pb_status st;
 
-	pb_journal_lock(&j->writer);
+	if (!take_turn(j)) {
+		pb_error_set(err, PB_ERROR_TEMPORARY, PB_SCOPE_MAILDROP,
+		    "%s: it could not be written a moment ago", j->name);
+		return PB_EIO;
+	}
 	st = open_writer(j, err);
 	if (st == PB_OK)
 		st = pb_journal_file_sync(f, durable, err);
@@ -184,7 +218,10 @@ pb_journal_begin(struct pb_journal *j, bool durable, struct pb_error *err)
 		st = prune(j, err);
 		j->pruned_at = now;
 	}
-	return st == PB_OK ? st : turn_failed(j, st, err);
+	if (st != PB_OK)
+		return turn_failed(j, st, err);
+	j->held = false;
+	return PB_OK;
 }
 
 enum pb_status

@@ -26,6 +26,7 @@ struct pb_journal {
 	struct pb_journal_side writer;	/* its lock guards the next, too */
 	int64_t pruned_at;	/* seconds; 0: not by this process */
 	_Atomic int64_t said_at;	/* the same: of a fault */
+	_Atomic bool held;	/* another program's, when last tried */
 };
 
 /* Seconds since 1970. */

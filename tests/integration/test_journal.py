@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import struct
 import subprocess
+import time
 
 import pytest
 
@@ -14,6 +15,9 @@ from conftest import PASSWORD, plain, until
 from fake_imap import FakeImap, closes, says
 
 DATAERR, USAGE, CONFIG = 65, 64, 78
+
+# Of SQLite, for one that waits; and more than there are threads.
+BUSY_SECONDS, CROWD = 5, 40
 
 MESSAGES = [(3, b"Subject: a\r\n\r\n1\r\n"), (7, b"Subject: b\r\n\r\n2\r\n"),
             (8, b"Subject: c\r\n\r\n3\r\n")]
@@ -295,6 +299,24 @@ def test_best_effort_goes_on_without_the_journal(rig):
     db.close()
     assert "cannot be written down" in rig.bridge.log()
     assert len(rig.stored()) == 2
+
+
+def test_a_journal_that_is_held_keeps_nobody_from_logging_in(rig):
+    """More of them say QUIT than there are threads for the disk."""
+    rig.bridge.stop()
+    rig.start("--max-upstream-connections", "1000")
+    crowd = [rig.login() for _ in range(CROWD)]
+    for client in crowd:
+        client.ok("DELE 2")
+    db = hold(rig)
+    for client in crowd:
+        client.send(b"QUIT\r\n")
+    begun = time.monotonic()
+    rig.login().ok("STAT")
+    for client in crowd:
+        assert client.line() == b"+OK goodbye, 1 messages removed"
+    assert time.monotonic() - begun < BUSY_SECONDS * CROWD / 2
+    db.close()
 
 
 def test_required_removes_nothing_without_the_journal(rig):
