@@ -180,6 +180,7 @@ do_actions(struct pb_session *s)
 			break;
 		case PB_BRIDGE_END:
 			s->state = PB_SESSION_SENDING;
+			s->linger_until = pb_session_now(s) + LINGER_MS;
 			/* The client may come again as soon as it has heard. */
 			pb_session_unlock(s);
 			log_summary(s);
@@ -366,6 +367,18 @@ finish(struct pb_session *s)
 		close_session(s);
 }
 
+/*
+ * The last octets wait for a client that pauses, but not for one that has not
+ * logged in: its time is over, and those that fit are with the kernel.
+ */
+static uint64_t
+sending_until(const struct pb_session *s)
+{
+	return s->bridge.authenticated
+	    ? s->bridge.client_at + s->snapshot->bridge.stall_ms
+	    : s->linger_until;
+}
+
 static void on_timer(uv_timer_t *timer);
 
 static void
@@ -377,7 +390,7 @@ arm_timer(struct pb_session *s)
 	if (s->retry_at < at)
 		at = s->retry_at;
 	if (s->state == PB_SESSION_SENDING)
-		at = s->bridge.client_at + s->snapshot->bridge.stall_ms;
+		at = sending_until(s);
 	if (s->state == PB_SESSION_LINGERING)
 		at = s->linger_until;
 	/* A timer that fires too early is only armed again. */
@@ -397,8 +410,7 @@ on_timer(uv_timer_t *timer)
 
 	s->timer_at = UINT64_MAX;
 	if ((s->state == PB_SESSION_LINGERING && now >= s->linger_until) ||
-	    (s->state == PB_SESSION_SENDING && now >= s->bridge.client_at +
-		s->snapshot->bridge.stall_ms)) {
+	    (s->state == PB_SESSION_SENDING && now >= sending_until(s))) {
 		close_session(s);
 		return;
 	}

@@ -162,6 +162,22 @@ def test_commands_before_the_login_give_no_more_time(
     until(lambda: 'reason="no login in time"' in bridge.log(), "the summary")
 
 
+def test_answers_that_are_not_read_before_the_login_give_no_more_time(
+        start_bridge, dovecot, connect):
+    bridge = start_bridge(plain(dovecot), "--login-timeout", "2",
+                          "--max-connections", "1")
+    client = connect(bridge)
+    client.socket.settimeout(1)
+    with pytest.raises(TimeoutError):
+        while True:
+            client.send(b"CAPA\r\n" * 1000)
+    begun = time.monotonic()
+    until(lambda: connect(bridge).stream.readline().startswith(b"+OK"),
+          "a place")
+    assert time.monotonic() - begun < 10
+    assert 'reason="no login in time"' in bridge.log()
+
+
 # wrong passwords
 
 def test_the_answer_to_a_wrong_password_takes_longer_each_time(
