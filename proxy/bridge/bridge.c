@@ -250,10 +250,17 @@ pb_bridge_upstream_in(struct pb_bridge *b, struct pb_slice *in, uint64_t now)
 }
 
 bool
+pb_bridge_has_had_its_turn(const struct pb_bridge *b)
+{
+	return b->looked_at >= PB_BRIDGE_TURN_MESSAGES;
+}
+
+bool
 pb_bridge_wants_client(const struct pb_bridge *b)
 {
 	return b->state == PB_BRIDGE_COMMAND &&
-	    b->client_out.len < PB_BRIDGE_OUT_HIGH;
+	    b->client_out.len < PB_BRIDGE_OUT_HIGH &&
+	    !pb_bridge_has_had_its_turn(b);
 }
 
 void

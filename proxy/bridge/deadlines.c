@@ -136,6 +136,7 @@ pb_bridge_run(struct pb_bridge *b, uint64_t now)
 	const char *what;
 
 	b->now = now;
+	b->looked_at = 0;
 	if (b->state == PB_BRIDGE_LISTING)
 		pb_bridge_continue_listing(b);
 	if (b->state == PB_BRIDGE_HOLDING && now >= b->hold_until)

@@ -109,9 +109,11 @@ pb_bridge_continue_listing(struct pb_bridge *b)
 	char uidl[PB_UIDL_SIZE];
 	enum pb_status st = PB_OK;
 
-	while (st == PB_OK && b->client_out.len < PB_BRIDGE_OUT_HIGH) {
+	while (st == PB_OK && b->client_out.len < PB_BRIDGE_OUT_HIGH &&
+	    !pb_bridge_has_had_its_turn(b)) {
 		uint32_t msgno = b->list_next++;
 
+		b->looked_at++;
 		if (msgno > b->maildrop.count) {
 			st = pb_pop3_reply_end(&b->client_out);
 			if (st == PB_OK)
@@ -302,6 +304,7 @@ pb_bridge_do_request(struct pb_bridge *b, struct pb_pop3_request *request)
 		do_dele(b, cmd);
 		return;
 	case PB_POP3_RSET:
+		b->looked_at += b->maildrop.count;
 		pb_maildrop_reset(&b->maildrop);
 		pb_bridge_answer(b, PB_REPLY_RSET, b->maildrop.count, 0);
 		return;

@@ -15,6 +15,15 @@
  */
 #define LINGER_MS 2000
 
+/*
+ * Who reads as fast as listings can be written, and asks for one after the
+ * other, lets the others have their turn after so many octets.  (Deleted
+ * messages have none: see PB_BRIDGE_TURN_MESSAGES.)
+ */
+#define TURN_MAX (512 * 1024)
+/* libuv runs a timer that is due at once before it looks at anybody else. */
+#define TURN_PAUSE_MS 1
+
 uint64_t
 pb_session_id(const struct pb_session *s)
 {
@@ -331,8 +340,10 @@ send_all(struct pb_session *s)
 	bool sent = s->bridge.client_out.len > 0 && may_send &&
 	    !(s->client_handshake && s->tls_first);
 
-	if (sent)
+	if (sent) {
+		s->turn += s->bridge.client_out.len;
 		pb_stream_send(&s->client, &s->bridge.client_out);
+	}
 	if (s->client_handshake && pb_stream_unsent(&s->client) == 0 &&
 	    s->client.state == PB_STREAM_OPEN)
 		secure_client(s);
@@ -367,6 +378,12 @@ finish(struct pb_session *s)
 		close_session(s);
 }
 
+static bool
+has_had_its_turn(const struct pb_session *s)
+{
+	return s->turn >= TURN_MAX || pb_bridge_has_had_its_turn(&s->bridge);
+}
+
 /*
  * The last octets wait for a client that pauses, but not for one that has not
  * logged in: its time is over, and those that fit are with the kernel.
@@ -393,6 +410,8 @@ arm_timer(struct pb_session *s)
 		at = sending_until(s);
 	if (s->state == PB_SESSION_LINGERING)
 		at = s->linger_until;
+	if (has_had_its_turn(s))
+		at = now + TURN_PAUSE_MS;
 	/* A timer that fires too early is only armed again. */
 	if (at >= s->timer_at)
 		return;
@@ -436,7 +455,7 @@ set_reading(struct pb_session *s)
 
 /*
  * Everything that happens comes here: move what can be moved until nothing
- * moves any more.
+ * moves any more, or its turn is over.
  */
 static void
 pump(struct pb_session *s)
@@ -447,6 +466,7 @@ pump(struct pb_session *s)
 	if (s->state == PB_SESSION_CLOSING)
 		return;
 	s->pumping = true;
+	s->turn = 0;
 	do {
 		pb_bridge_run(&s->bridge, pb_session_now(s));
 		moved = do_actions(s);
@@ -460,7 +480,7 @@ pump(struct pb_session *s)
 		moved |= serve_upstream(s);
 		moved |= do_actions(s);
 		moved |= send_all(s);
-	} while (moved);
+	} while (moved && !has_had_its_turn(s));
 	s->pumping = false;
 	pb_session_note_throttling(s);
 	pb_session_note_refusal(s);

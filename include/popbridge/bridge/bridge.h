@@ -41,6 +41,13 @@
  */
 #define PB_BRIDGE_OUT_HIGH (64 * 1024)
 
+/*
+ * LIST, UIDL and RSET look at so many messages in a turn, a millisecond or two:
+ * a mailbox has millions, and a client that has deleted them sends ten thousand
+ * commands in one write.
+ */
+#define PB_BRIDGE_TURN_MESSAGES 250000
+
 /* Most octets of a chunk that are taken from upstream in one step. */
 #define PB_BRIDGE_CHUNK_MAX (64 * 1024)
 
@@ -235,6 +242,7 @@ struct pb_bridge {
 	const char *stopped;		/* KEEPING: why it ends then; static */
 	bool list_uidl;			/* LISTING: UIDL, or LIST */
 	uint32_t list_next;
+	uint32_t looked_at;		/* messages, in this turn */
 	bool client_eof;
 	bool draining;
 	unsigned actions;		/* set of enum pb_bridge_action */
@@ -354,8 +362,10 @@ void pb_bridge_drain(struct pb_bridge *b, uint64_t now);
 /* End at once, without UPDATE; only a commit under way goes on. */
 void pb_bridge_stop(struct pb_bridge *b, const char *reason, uint64_t now);
 
-/* Time has passed, or there is room in client_out again. */
+/* Time has passed, there is room in client_out again, or a turn begins. */
 void pb_bridge_run(struct pb_bridge *b, uint64_t now);
+/* Nothing of the client's is taken, or listed, until the next one. */
+bool pb_bridge_has_had_its_turn(const struct pb_bridge *b);
 /* When to call pb_bridge_run at the latest; UINT64_MAX for never. */
 uint64_t pb_bridge_deadline(const struct pb_bridge *b);
 
