@@ -122,7 +122,9 @@ pb_db_run(struct pb_accounts *a, sqlite3_stmt *s, struct pb_error *err)
 enum pb_status
 pb_db_begin(struct pb_accounts *a, enum pb_sql how, struct pb_error *err)
 {
-	return pb_db_run(a, pb_db_use(a, how), err);
+	enum pb_status st = pb_db_follow(a, err);
+
+	return st == PB_OK ? pb_db_run(a, pb_db_use(a, how), err) : st;
 }
 
 enum pb_status
@@ -256,21 +258,21 @@ prepare(struct pb_accounts *a, struct pb_error *err)
 	return PB_OK;
 }
 
-enum pb_status
-pb_db_open(struct pb_accounts *a, struct pb_error *err)
+/* With PB_EOF it is empty, and not open yet. */
+static enum pb_status
+look(struct pb_accounts *a, struct pb_error *err)
 {
-	enum pb_status st = pb_file_make_private(a->file, err);
-
-	if (st != PB_OK)
-		return st;
 	if (!pb_db_connect(a->file, &a->db))
 		return failed(a, err);
-	st = recognise(a, err);
-	if (st != PB_OK && st != PB_EOF)
-		return st;
-	if (st == PB_EOF)
-		st = make(a, err);
-	if (st == PB_OK && !pb_db_use_log(a->db))
+	return recognise(a, err);
+}
+
+static enum pb_status
+use(struct pb_accounts *a, struct pb_error *err)
+{
+	enum pb_status st = PB_OK;
+
+	if (!pb_db_use_log(a->db))
 		st = failed(a, err);
 	if (st == PB_OK)
 		st = execute(a, "PRAGMA foreign_keys = ON;"
@@ -281,13 +283,48 @@ pb_db_open(struct pb_accounts *a, struct pb_error *err)
 	return st == PB_OK ? prepare(a, err) : st;
 }
 
+enum pb_status
+pb_db_open(struct pb_accounts *a, struct pb_error *err)
+{
+	enum pb_status st = pb_file_make_private(a->file, err);
+
+	if (st == PB_OK)
+		st = look(a, err);
+	if (st == PB_EOF)
+		st = make(a, err);
+	return st == PB_OK ? use(a, err) : st;
+}
+
 void
 pb_db_close(struct pb_accounts *a)
 {
 	size_t i;
 
-	for (i = 0; i < PB_SQL_COUNT; i++)
+	for (i = 0; i < PB_SQL_COUNT; i++) {
 		sqlite3_finalize(a->statement[i]);
+		a->statement[i] = NULL;
+	}
 	sqlite3_close(a->db);
+	a->db = NULL;
 	pb_wipe(a->secret, sizeof(a->secret));
+}
+
+/* Nothing is made here: somebody may be about to put a copy in its place. */
+enum pb_status
+pb_db_follow(struct pb_accounts *a, struct pb_error *err)
+{
+	enum pb_status st;
+
+	if (a->db != NULL && !pb_db_has_moved(a->db))
+		return PB_OK;
+	pb_db_close(a);
+	st = look(a, err);
+	if (st == PB_EOF)
+		pb_error_set(err, PB_ERROR_TEMPORARY, PB_SCOPE_ACCOUNT,
+		    "%s: it is empty", a->file);
+	if (st == PB_OK)
+		st = use(a, err);
+	if (st != PB_OK)
+		pb_db_close(a);
+	return st == PB_OK || st == PB_ENOMEM ? st : PB_EIO;
 }

@@ -74,6 +74,12 @@ struct pb_accounts {
 enum pb_status pb_db_open(struct pb_accounts *a,
 			  struct pb_error *err) PB_MUST_CHECK;
 void pb_db_close(struct pb_accounts *a);
+/*
+ * Where another file has the name now, go on with that.  PB_OK, PB_EIO,
+ * PB_ENOMEM; after a failure the next one looks again.
+ */
+enum pb_status pb_db_follow(struct pb_accounts *a,
+			    struct pb_error *err) PB_MUST_CHECK;
 
 /* A statement, ready for values to be bound. */
 sqlite3_stmt *pb_db_use(struct pb_accounts *a, enum pb_sql which);
@@ -88,7 +94,10 @@ enum pb_status pb_db_step(struct pb_accounts *a, sqlite3_stmt *s,
 enum pb_status pb_db_run(struct pb_accounts *a, sqlite3_stmt *s,
 			 struct pb_error *err) PB_MUST_CHECK;
 
-/* A transaction: begun as `how`; its end commits if so far all is PB_OK. */
+/*
+ * A transaction, in the file that has the name: begun as `how`; its end commits
+ * if so far all is PB_OK.
+ */
 enum pb_status pb_db_begin(struct pb_accounts *a, enum pb_sql how,
 			   struct pb_error *err) PB_MUST_CHECK;
 enum pb_status pb_db_end(struct pb_accounts *a, enum pb_status so_far,

@@ -214,8 +214,5 @@ pb_db_file_close(struct pb_db_file *f)
 bool
 pb_db_file_has_moved(struct pb_db_file *f)
 {
-	int moved = 0;
-
-	return sqlite3_file_control(f->db, "main", SQLITE_FCNTL_HAS_MOVED,
-	    &moved) != SQLITE_OK || moved != 0;
+	return pb_db_has_moved(f->db);
 }

@@ -37,19 +37,29 @@ static enum pb_status
 find(struct pb_accounts *a, const char *name, struct pb_account_keys *keys,
     struct pb_error *err)
 {
+	sqlite3_stmt *s = pb_db_use(a, PB_SQL_FIND);
 	enum pb_status st;
-	sqlite3_stmt *s;
 
-	pb_check(pthread_mutex_lock(&a->lock) == 0);
-	s = pb_db_use(a, PB_SQL_FIND);
 	pb_db_bind_text(s, 1, pb_slice_str(name));
 	st = pb_db_step(a, s, err);
 	if (st == PB_OK) {
 		take_keys(s, keys);
 		pb_db_leave(s);
 	}
-	pb_check(pthread_mutex_unlock(&a->lock) == 0);
 	return st == PB_EOF ? PB_OK : st;
+}
+
+/* Made for all, so that it takes the same time for all. */
+static enum pb_status
+invent(const struct pb_accounts *a, struct pb_slice user,
+    struct pb_account_keys *keys, struct pb_error *err)
+{
+	enum pb_status st = pb_scram_invent(a->secret, user, keys);
+
+	if (st != PB_OK)
+		pb_error_set(err, PB_ERROR_PERMANENT, PB_SCOPE_ACCOUNT,
+		    "HMAC-SHA-256 does not work");
+	return st;
 }
 
 enum pb_status
@@ -60,13 +70,13 @@ pb_accounts_keys(struct pb_accounts *a, struct pb_slice user,
 	bool possible = pb_account_name(user, name);
 	enum pb_status st;
 
-	/* Made for all, so that it takes the same time for all. */
-	st = pb_scram_invent(a->secret, possible ? pb_slice_str(name) : user,
-	    keys);
-	if (st != PB_OK) {
-		pb_error_set(err, PB_ERROR_PERMANENT, PB_SCOPE_ACCOUNT,
-		    "HMAC-SHA-256 does not work");
-		return st;
-	}
-	return find(a, name, keys, err);
+	pb_check(pthread_mutex_lock(&a->lock) == 0);
+	st = pb_db_follow(a, err);
+	if (st == PB_OK)
+		st = invent(a, possible ? pb_slice_str(name) : user, keys,
+		    err);
+	if (st == PB_OK)
+		st = find(a, name, keys, err);
+	pb_check(pthread_mutex_unlock(&a->lock) == 0);
+	return st;
 }

@@ -92,6 +92,15 @@ pb_db_is_empty(const struct pb_db_identity *identity)
 	    identity->tables == 0;
 }
 
+bool
+pb_db_has_moved(sqlite3 *db)
+{
+	int moved = 0;
+
+	return sqlite3_file_control(db, "main", SQLITE_FCNTL_HAS_MOVED,
+	    &moved) != SQLITE_OK || moved != 0;
+}
+
 /* For that SQLite does not wait for others, as it does for all else. */
 bool
 pb_db_use_log(sqlite3 *db)

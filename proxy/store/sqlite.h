@@ -41,6 +41,9 @@ bool pb_db_ask_identity(sqlite3 *db,
 /* Nobody has made anything of it so far. */
 bool pb_db_is_empty(const struct pb_db_identity *identity);
 
+/* It is not the file any more that has its name. */
+bool pb_db_has_moved(sqlite3 *db);
+
 /* A write-ahead log from now on.  Waits for others.  False: it failed. */
 bool pb_db_use_log(sqlite3 *db) PB_MUST_CHECK;
 

@@ -572,6 +572,77 @@ without_memory_it_says_so_and_works_later(void **state)
 	folder_remove(&f);
 }
 
+/* As whoever puts a copy back does it. */
+static void
+put_in_place(const struct folder *f, const char *sql)
+{
+	char copy[128];
+	char tail[128];
+
+	snprintf(copy, sizeof(copy), "%s/other.db", f->path);
+	if (sql != NULL)
+		meddle(f, sql);
+	snprintf(tail, sizeof(tail), "%s-wal", f->file);
+	(void)unlink(tail);
+	snprintf(tail, sizeof(tail), "%s-shm", f->file);
+	(void)unlink(tail);
+	assert_int_equal(rename(copy, f->file), 0);
+}
+
+static void
+assert_out_of_order(struct pb_accounts *a)
+{
+	const struct pb_account_claim claim = claim_of(OCTETS("max"),
+	    "right");
+	struct pb_account_grant grant = { .user = { NULL, 0 } };
+	struct pb_account_keys keys;
+	struct pb_error err = { .text = "" };
+
+	assert_int_equal(pb_accounts_check(a, &claim, &grant, &err), PB_EIO);
+	assert_int_equal(err.kind, PB_ERROR_TEMPORARY);
+	assert_int_equal(pb_accounts_keys(a, OCTETS("max"), &keys, &err),
+	    PB_EIO);
+	assert_int_equal(err.kind, PB_ERROR_TEMPORARY);
+}
+
+static void
+a_file_that_is_put_in_its_place_counts_at_once(void **state)
+{
+	struct pb_accounts *a;
+	struct pb_accounts *b;
+	struct pb_error err;
+	struct folder f;
+	char copy[128];
+	char sql[160];
+
+	(void)state;
+	folder_new(&f);
+	snprintf(copy, sizeof(copy), "%s/other.db", f.path);
+	snprintf(sql, sizeof(sql), "VACUUM INTO '%s'", copy);
+	a = open_accounts(&f);
+	add_simple(a, "max", "right");
+	assert_password(a, "max", "right", NULL);
+	put_in_place(&f, sql);
+	b = open_accounts(&f);
+	assert_int_equal(pb_account_enable(b, OCTETS("max"), false, &err),
+	    PB_OK);
+	assert_password(a, "max", "right", "the account is disabled");
+	meddle(&f, sql);
+	pb_accounts_unref(&b);
+	/* Nothing is there for a moment, or only its beginning. */
+	assert_int_equal(unlink(f.file), 0);
+	assert_out_of_order(a);
+	assert_int_equal(access(f.file, F_OK), -1);
+	write_file(f.file, OCTETS(""), 0600);
+	assert_out_of_order(a);
+	write_file(f.file, OCTETS("SQLite format 3"), 0600);
+	assert_out_of_order(a);
+	put_in_place(&f, NULL);
+	assert_password(a, "max", "right", "the account is disabled");
+	pb_accounts_unref(&a);
+	folder_remove(&f);
+}
+
 int
 main(void)
 {
@@ -591,6 +662,8 @@ main(void)
 		cmocka_unit_test(names_have_a_maximum_and_no_nul),
 		cmocka_unit_test(
 		    what_another_process_changes_counts_at_the_next_login),
+		cmocka_unit_test(
+		    a_file_that_is_put_in_its_place_counts_at_once),
 		cmocka_unit_test(threads_check_at_the_same_time),
 		cmocka_unit_test(
 		    who_begins_the_file_at_the_same_time_finds_it_his_own),
