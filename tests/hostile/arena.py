@@ -34,6 +34,8 @@ ASAN = ":".join(filter(None, (
     "quarantine_size_mb=1:thread_local_quarantine_size_kb=16")))
 SCHEMES = {"none": "imap+plain", "starttls": "imap", "implicit": "imaps"}
 DOORS = {"plain": "pop3+plain", "stls": "pop3", "pop3s": "pop3s"}
+# Where a scenario says nothing of it: else it would come to nothing.
+LOGGED_IN = {"login": {"ok"}}
 addresses = itertools.count(1)
 
 
@@ -198,8 +200,9 @@ class Arena:
             return "the neighbour before: " + self.neighbour.trouble
         user = "u%d@lane%d.test" % (next(self.users), lane.number)
         trouble = None
-        for i in range(len(variant.sessions)):
-            lane.server.prepare(variant, variant.sessions[i])
+        lane.server.prepare(variant)
+        for session in variant.sessions:
+            lane.server.on.session = session
             trouble = trouble or self.session(variant, lane, user)
         return trouble or self.judge(lane, variant) or (
             self.judge_memory(variant, before) if self.alone else None)
@@ -283,7 +286,7 @@ def judge_session(variant, client, server):
     if ("quit", "ok") in client.seen and asked and not removed:
         return "promised, and nothing expunged"
     for event, outcome in client.seen:
-        expected = variant.see.get(event)
+        expected = variant.see.get(event, LOGGED_IN.get(event))
         if expected and outcome not in expected:
             return "%s: %s instead of %s" % (event, outcome,
                                              "|".join(sorted(expected)))

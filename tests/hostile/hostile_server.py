@@ -81,11 +81,12 @@ class Collector:
 
 
 class Player:
-    """The handlers of one session of a scenario, as FakeImap.on wants it."""
+    """The handlers of a scenario, as FakeImap.on wants them: also for a
+    connection that was kept those of the session that is played."""
 
-    def __init__(self, variant, session):
+    def __init__(self, variant):
         self.variant = variant
-        self.on = session.on
+        self.session = variant.sessions[0]
 
     def get(self, step):
         def handler(connection, tag, args):
@@ -99,10 +100,11 @@ class Player:
 
     def play(self, step, connection, tag, args):
         server = connection.server
-        actions = self.on.get(step)
+        actions = self.session.on.get(step)
         if actions is None:
             server.handlers[step](connection, tag, args)
             return
+        self.session.played.add(step)
         for verb, rest in actions:
             getattr(self, "do_" + verb)(
                 connection, rest.replace("$T", tag.decode()),
@@ -132,7 +134,7 @@ class Player:
             count -= len(part)
 
     def do_honest(self, connection, rest, step):
-        """honest [between TEXT | first N | but N | backwards | twice]"""
+        """honest [between TEXT | first N | but N]"""
         name, tag, args = step
         collector = Collector(connection)
         connection.server.handlers[name](collector, tag, args)
@@ -145,12 +147,6 @@ class Player:
             data = data[:int(rest)]
         elif how == "but":
             data = data[:-int(rest)]
-        elif how == "backwards":
-            parts = data.splitlines(True)
-            data = b"".join(parts[-2::-1] + parts[-1:])
-        elif how == "twice":
-            last = data.rindex(tag)
-            data = data[:last] * 2 + data[last:]
         connection.send(data)
 
     def do_body(self, connection, rest, step):
@@ -210,11 +206,12 @@ class Player:
 class HostileServer(FakeImap):
     """One of these stands in each lane, for one scenario after the other."""
 
-    def prepare(self, variant, session):
+    def prepare(self, variant):
+        """What it does from now on, in the first session."""
         self.messages = variant.messages
         self.capabilities = (variant.get("capabilities") or
                              CAPABILITIES.decode()).encode()
-        self.on = Player(variant, session)
+        self.on = Player(variant)
 
     def begin(self):
         """Forgets the scenario before, but not who is still there."""

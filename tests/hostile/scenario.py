@@ -79,10 +79,14 @@ def values(text):
 
 
 class Session:
-    """What a server does in one POP3 session: {step: its actions}."""
+    """What a server does in one POP3 session: {step: its actions}.
+
+    played   the steps that were come to
+    """
 
     def __init__(self):
         self.on = {}
+        self.played = set()
 
 
 class Variant:
@@ -164,6 +168,14 @@ class Scenario:
         self.variants = [
             Variant(self, lines, dict(zip([name for name, _ in each], picks)))
             for picks in itertools.product(*[values(v) for _, v in each])]
+
+    def unplayed(self):
+        """The steps of sessions that no variant has come to."""
+        def all_of(name):
+            return {(n, step) for variant in self.variants
+                    for n, session in enumerate(variant.sessions, 1)
+                    for step in getattr(session, name)}
+        return all_of("on") - all_of("played")
 
 
 def load():

@@ -47,7 +47,9 @@ def outcomes(request, binary, tmp_path_factory):
     certificates = str(tmp_path_factory.mktemp("certificates"))
     sandbox.make_certificates(certificates)
     chosen = [item.callspec.params["name"] for item in request.session.items
-              if item.function is test_a_scenario]
+              if item.function in (
+                  test_a_scenario,
+                  test_a_scenario_comes_to_each_of_its_steps)]
     found = {name: [] for name in chosen}
     found["the end"] = []
     work = {name: [] for name in PROCESSES}
@@ -90,6 +92,12 @@ def play(name, arena, variants, report, trouble):
 def test_a_scenario(name, outcomes):
     wrong = outcomes[name]
     assert not wrong, "%s\n%s" % (SCENARIOS[name].title, "\n".join(wrong))
+
+
+@pytest.mark.parametrize("name", [n for n in SCENARIOS
+                                  if n.startswith("server/")])
+def test_a_scenario_comes_to_each_of_its_steps(name, outcomes):
+    assert not SCENARIOS[name].unplayed()
 
 
 def test_in_the_end_neighbours_memory_and_descriptors_are_as_before(outcomes):
