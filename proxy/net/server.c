@@ -53,7 +53,8 @@ on_drain_timer(uv_timer_t *timer)
 
 /*
  * The workers end on their own threads; this one goes on running its loop for
- * the second signal and the time limit, and a helper thread joins them.
+ * the second signal and the time limit, and a helper thread joins them.  So it
+ * does with the disk, which may not answer, when they need nothing of it.
  */
 static void
 join_workers(uv_work_t *work)
@@ -63,6 +64,7 @@ join_workers(uv_work_t *work)
 
 	for (i = 0; i < s->n_workers; i++)
 		pb_worker_wait(s->workers[i]);
+	pb_server_close_disk(s);
 }
 
 static void

@@ -351,6 +351,13 @@ pb_server_open(struct pb_server *s, struct pb_error *err)
 }
 
 void
+pb_server_close_disk(struct pb_server *s)
+{
+	pb_listing_cache_close(&s->listing_cache);
+	pb_journal_free(&s->journal);
+}
+
+void
 pb_server_close(struct pb_server *s)
 {
 	unsigned i;
@@ -368,8 +375,7 @@ pb_server_close(struct pb_server *s)
 	pb_memory_guard_free(&s->memory);
 	if (s->memory_meter >= 0)
 		close(s->memory_meter);
-	pb_listing_cache_close(&s->listing_cache);
-	pb_journal_free(&s->journal);
+	pb_server_close_disk(s);
 	pb_keyed_hash_free(&s->hash);
 	pb_snapshot_unref(&s->snapshot);
 }

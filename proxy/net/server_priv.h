@@ -57,6 +57,8 @@ enum pb_status pb_server_open(struct pb_server *s, struct pb_error *err);
 void pb_server_warn(const struct pb_snapshot *snapshot);
 /* The snapshot's own limits of the memory are in force, and bind it. */
 void pb_server_limit_memory(struct pb_server *s, struct pb_snapshot *snapshot);
+/* The workers have ended.  It takes as long as the disk does. */
+void pb_server_close_disk(struct pb_server *s);
 /* All threads have ended. */
 void pb_server_close(struct pb_server *s);
 

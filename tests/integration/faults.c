@@ -40,7 +40,7 @@ enum slot {
 	DISK_ERRNO,		/* of changes to files */
 	DISK_MOST,		/* octets of a write to a file, 1 to so many */
 	DISK_FAILED,		/* told */
-	DISK_HOLD,		/* fsync waits until it is 0 */
+	DISK_HOLD,		/* changes to files wait until it is 0 */
 	DISK_HELD,		/* told: so many wait */
 	NAME_ERROR,		/* of getaddrinfo, EAI_... */
 	NAME_HOLD,		/* the same waits for names until it is 0 */
@@ -205,6 +205,8 @@ allowed(int fd, size_t len, int writes)
 		slots[SOCKET_CALLS]++;
 		return (ssize_t)some(slots[SOCKET_MOST], len);
 	}
+	if (kind == FILE_OF_OURS && writes)
+		hold(DISK_HOLD, DISK_HELD);
 	if (kind == FILE_OF_OURS && writes && slots[DISK_ERRNO] != 0) {
 		slots[DISK_FAILED]++;
 		errno = (int)slots[DISK_ERRNO];
@@ -309,7 +311,6 @@ int
 fsync(int fd)
 {
 	REAL(int, fsync, int);
-	hold(DISK_HOLD, DISK_HELD);
 	return allowed(fd, 0, 1) < 0 ? -1 : real(fd);
 }
 
@@ -317,7 +318,6 @@ int
 fdatasync(int fd)
 {
 	REAL(int, fdatasync, int);
-	hold(DISK_HOLD, DISK_HELD);
 	return allowed(fd, 0, 1) < 0 ? -1 : real(fd);
 }
 

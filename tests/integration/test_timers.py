@@ -11,7 +11,10 @@ import pytest
 
 from conftest import PASSWORD, until
 from fake_imap import FakeImap
+from faults import Faults
 
+# What docs/limits.md has.
+CLOSE_SECONDS = 5
 USER = "max"
 
 
@@ -94,6 +97,57 @@ def test_a_disk_that_is_held_up_does_not_hold_up_the_end(
     assert time.monotonic() - begun < 30
     db.close()
     assert "listings cannot be saved on the disk" in bridge.log()
+
+
+def look(connect, bridge):
+    client = log_in(connect, bridge)
+    client.ok("QUIT")
+    client.close()
+
+
+@pytest.fixture
+def held(start_bridge, server, connect, tmp_path):
+    """Starts popbridge, with a listing that waits for a disk which does not
+    answer."""
+    faults = Faults(tmp_path)
+    state = tmp_path / "state"
+    state.mkdir()
+
+    def start(*options):
+        bridge = start_bridge(upstream(server), "--state-directory",
+                              str(state), *options, env=faults.env())
+        server.handlers["SELECT"] = known_uidnext(server)
+        look(connect, bridge)
+        faults.set(DISK_HOLD=1)
+        until(lambda: faults.get("DISK_HELD"), "a write")
+        return bridge
+
+    start.faults = faults
+    yield start
+    faults.clear()
+
+
+def test_what_a_slow_disk_has_not_begun_to_save_by_the_end_is_not_saved(
+        held, server, connect):
+    bridge = held()
+    server.messages.append((3, b"three\r\n"))
+    look(connect, bridge)
+    bridge.process.send_signal(signal.SIGTERM)
+    # It is the time that counts.
+    time.sleep(CLOSE_SECONDS + 4)
+    held.faults.set(DISK_HOLD=0)
+    assert bridge.process.wait(30) == 0
+    assert "popbridge ends, and the disk took too long" in bridge.log()
+
+
+@pytest.mark.parametrize("signals", (1, 2))
+def test_a_disk_that_does_not_answer_does_not_hold_up_the_end(signals, held):
+    bridge = held("--drain-timeout", "1" if signals == 1 else "300")
+    for number in range(signals):
+        bridge.process.send_signal(signal.SIGTERM)
+        until(lambda n=number: bridge.log().count("signal, ") > n, "the word")
+    assert bridge.process.wait(20) == 0
+    assert "ending without them" in bridge.log()
 
 
 def known_uidnext(server):
