@@ -1,6 +1,7 @@
 """Connections to the IMAP server that wait for the user's next session, and
 mercy with the server: who gets one, who does not, and what is seen of it."""
 
+import os
 import re
 import signal
 import subprocess
@@ -12,6 +13,8 @@ import pytest
 from conftest import until
 from fake_imap import FakeImap, closes, says
 
+# What docs/limits.md has.
+KEEPALIVE_S = 120
 MESSAGES = [(10, b"Subject: one\r\n\r\nfirst\r\n"),
             (20, b"Subject: two\r\n\r\nsecond\r\n")]
 
@@ -307,6 +310,40 @@ def test_of_one_user_two_are_kept(fake, start_bridge, connect):
         client.ok("QUIT")
     ended(fake)
     assert len(commands(fake, "LOGOUT")) == 1
+
+
+@pytest.mark.parametrize("preset", ("gmail", "google-workspace"))
+def test_of_one_user_of_gmail_one_is_kept(preset, fake, start_bridge, connect):
+    bridge = start_bridge(at(fake), "--preset", preset)
+    clients = [connect(bridge) for _ in range(3)]
+    for client in clients:
+        client.login(JOE)
+    for client in clients:
+        client.ok("QUIT")
+    ended(fake, 2)
+    poll(connect, bridge, JOE)
+    assert len(fake.logins) == 3
+    assert len(commands(fake, "LOGOUT")) == 2
+
+
+def keepalive(port):
+    """In how many seconds the kernel asks the peer at this port whether it is
+    still there; None while something else comes first."""
+    with open("/proc/net/tcp") as f:
+        rows = [line.split() for line in f.readlines()[1:]]
+    timers = [row[5].split(":") for row in rows
+              if row[2] == "0100007F:%04X" % port and row[3] == "01"]
+    assert len(timers) == 1
+    which, left = timers[0]
+    return int(left, 16) / os.sysconf("SC_CLK_TCK") if which == "02" else None
+
+
+def test_a_kept_connection_is_asked_whether_its_server_is_still_there(
+        fake, start_bridge, connect):
+    bridge = start_bridge(at(fake))
+    poll(connect, bridge, JOE)
+    until(lambda: keepalive(fake.port) is not None, "a quiet connection")
+    assert KEEPALIVE_S - 60 < keepalive(fake.port) <= KEEPALIVE_S
 
 
 def test_a_new_configuration_keeps_nothing(fake, start_bridge, connect):
