@@ -101,16 +101,18 @@ pb_db_has_moved(sqlite3 *db)
 	    &moved) != SQLITE_OK || moved != 0;
 }
 
-/* For that SQLite does not wait for others, as it does for all else. */
+/* Of the locks that this needs SQLite waits for some, in each try anew. */
 bool
 pb_db_use_log(sqlite3 *db)
 {
 	unsigned waits = 0;
 	int rc;
 
+	(void)sqlite3_busy_timeout(db, 0);
 	while ((rc = sqlite3_exec(db, "PRAGMA journal_mode = WAL", NULL,
 	    NULL, NULL)) == SQLITE_BUSY && waits++ < LOG_WAITS_MAX)
 		sqlite3_sleep(LOG_WAIT_MS);
+	(void)sqlite3_busy_timeout(db, BUSY_MILLISECONDS);
 	return rc == SQLITE_OK;
 }
 

@@ -237,6 +237,32 @@ who_begins_the_file_at_the_same_time_finds_it_his_own(void **state)
 }
 
 static void
+who_never_ends_to_begin_the_file_is_waited_for_five_seconds(void **state)
+{
+	struct folder f;
+	struct thread t;
+	char file[128];
+	sqlite3 *db = NULL;
+	time_t begun = time(NULL);
+
+	(void)state;
+	folder_new(&f);
+	snprintf(file, sizeof(file), "%s/journal.db", f.path);
+	assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
+	/* Who reads in the old way keeps others from the new one. */
+	assert_int_equal(sqlite3_exec(db, "BEGIN; "
+	    "SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL),
+	    SQLITE_OK);
+	t.journal = new_journal(&f);
+	(void)open_it(&t);
+	assert_int_equal(t.opened, PB_EIO);
+	assert_in_range(time(NULL) - begun, 4, 60);
+	pb_journal_free(&t.journal);
+	sqlite3_close(db);
+	folder_remove(&f);
+}
+
+static void
 what_is_kept_from_a_user_is_not_kept_from_another(void **state)
 {
 	struct pb_journal *j = new_journal(*state);
@@ -587,6 +613,7 @@ main(void)
 		TEST(what_is_kept_survives_a_kill_behind_the_call),
 		TEST(threads_of_several_processes_lose_no_mark),
 		TEST(who_begins_the_file_at_the_same_time_finds_it_his_own),
+		TEST(who_never_ends_to_begin_the_file_is_waited_for_five_seconds),
 		TEST(what_is_kept_from_a_user_is_not_kept_from_another),
 		TEST(what_is_kept_is_never_retried_and_no_try_counts),
 		TEST(what_is_kept_is_never_too_old),

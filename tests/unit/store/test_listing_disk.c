@@ -4,6 +4,7 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 
 /* Disks that fail, and other processes. */
 
@@ -323,6 +324,24 @@ a_process_waits_while_another_one_begins_it_anew(void **state)
 }
 
 static void
+a_process_that_never_lets_go_is_waited_for_five_seconds(void **state)
+{
+	struct folder *f = *state;
+	int fd = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	time_t begun = time(NULL);
+	struct pb_listing_cache *c;
+
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	c = open_cache(f);
+	assert_in_range(time(NULL) - begun, 4, 60);
+	save(c, KEY, 7, 10);
+	pb_listing_cache_flush(c);
+	assert_loads(c, KEY, 7, 10);
+	pb_listing_cache_close(&c);
+	close(fd);
+}
+
+static void
 who_may_not_write_there_is_told(void **state)
 {
 	struct folder *f = *state;
@@ -356,6 +375,7 @@ main(void)
 		TEST(processes_share_a_directory),
 		TEST(processes_that_find_it_damaged_begin_it_anew_together),
 		TEST(a_process_waits_while_another_one_begins_it_anew),
+		TEST(a_process_that_never_lets_go_is_waited_for_five_seconds),
 		TEST(who_may_not_write_there_is_told),
 		TEST(a_full_disk_is_said_once_and_costs_the_saves_only),
 		TEST(a_disk_that_is_full_from_the_beginning_is_an_error),
