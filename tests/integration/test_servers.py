@@ -304,6 +304,18 @@ def test_quit_removes_exactly_what_was_deleted(server, mailbox, login):
     assert names(login, user) == kept
 
 
+def test_after_quit_what_is_left_is_not_asked_for(server, mailbox, login):
+    user = mailbox(*(b"Subject: %d\r\n\r\nx\r\n" % n for n in range(8)))
+    client = login(user)
+    for number in (1, 3, 4, 8):
+        client.ok("DELE %d" % number)
+    assert b"4 messages removed" in client.quit()
+    server.relay.forget()
+    assert names(login, user) == ["1", "4", "5", "6"]
+    assert not listings(server)
+    assert "UID SEARCH" not in [name for name, _ in asked(server)]
+
+
 def test_without_quit_nothing_is_removed(server, mailbox, login):
     user = mailbox(*subjects("one", "two"))
     client = login(user)
