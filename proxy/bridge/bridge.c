@@ -446,6 +446,24 @@ pb_bridge_locked(struct pb_bridge *b, const struct pb_error *why,
 }
 
 void
+pb_bridge_turn(struct pb_bridge *b, uint64_t now)
+{
+	b->now = now;
+	if (b->commit == NULL)
+		return;
+	/* Without a connection it is for the next one. */
+	b->commit->turn = true;
+	if (b->imap == NULL || b->commit->step != PB_COMMIT_TURN)
+		return;
+	b->upstream_at = now;
+	if (b->state == PB_BRIDGE_KEEPING)
+		pb_bridge_keeping_turn(b);
+	else if (b->state == PB_BRIDGE_COMMITTING)
+		pb_bridge_committing_turn(b);
+	settle(b);
+}
+
+void
 pb_bridge_promised(struct pb_bridge *b, int64_t number,
     const struct pb_error *why, uint64_t now)
 {

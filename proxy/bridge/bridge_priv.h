@@ -116,6 +116,7 @@ void pb_bridge_revival_failed(struct pb_bridge *b, const struct pb_error *err);
 void pb_bridge_keep_promises(struct pb_bridge *b, struct pb_listing *listing);
 void pb_bridge_keeping_event(struct pb_bridge *b,
 			     const struct pb_imap_event *event);
+void pb_bridge_keeping_turn(struct pb_bridge *b);
 void pb_bridge_keeping_lost(struct pb_bridge *b, const struct pb_error *err);
 
 /* committing.c */
@@ -128,6 +129,9 @@ void pb_bridge_committing_event(struct pb_bridge *b,
 				const struct pb_imap_event *event);
 /* The server is lost in it, for this reason. */
 void pb_bridge_commit_lost(struct pb_bridge *b, const struct pb_error *err);
+/* It goes on, for which it may need its turn; or its connection has failed. */
+bool pb_bridge_commit_goes_on(struct pb_bridge *b, enum pb_status st);
+void pb_bridge_committing_turn(struct pb_bridge *b);
 /* It is back, and the mailbox is open. */
 void pb_bridge_resume_commit(struct pb_bridge *b);
 /* QUIT's reply, and the end. */

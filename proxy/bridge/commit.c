@@ -134,6 +134,7 @@ send(struct pb_commit *c, struct pb_imap_client *imap)
 	case PB_COMMIT_LOCATE:
 		return send_locate(c, imap);
 	case PB_COMMIT_HELD:
+	case PB_COMMIT_TURN:
 	case PB_COMMIT_REMOVE:
 	case PB_COMMIT_DONE:
 		break;
@@ -155,6 +156,8 @@ is_complete(const struct pb_commit *c)
 		return c->sent == c->seen.n;
 	case PB_COMMIT_LOCATE:
 		return c->sent > 0;
+	case PB_COMMIT_TURN:
+		return c->turn;
 	case PB_COMMIT_REMOVE:
 		return c->lone ? c->lone_expunge.step == PB_LONE_DONE
 			       : pb_set_removal_is_done(&c->sets);
@@ -229,13 +232,10 @@ begin_removal(struct pb_commit *c, struct pb_imap_client *imap)
 		    "messages, so they stay where they are: set delete-folder");
 		return PB_OK;
 	}
-	c->step = PB_COMMIT_REMOVE;
 	c->lone = c->plan.removal == PB_REMOVAL_EXPUNGE &&
 	    !pb_imap_client_has_uid_expunge(imap);
-	if (c->lone)
-		return pb_lone_expunge_begin(&c->lone_expunge, &c->ours,
-		    c->plan.mailbox, imap);
-	return remove_sets(c, imap);
+	c->step = c->lone ? PB_COMMIT_TURN : PB_COMMIT_REMOVE;
+	return c->lone ? PB_OK : remove_sets(c, imap);
 }
 
 /* \Seen is done. */
@@ -283,6 +283,10 @@ advance(struct pb_commit *c, struct pb_imap_client *imap)
 		return after_seen(c, imap);
 	case PB_COMMIT_LOCATE:
 		return located(c, imap);
+	case PB_COMMIT_TURN:
+		c->step = PB_COMMIT_REMOVE;
+		return pb_lone_expunge_begin(&c->lone_expunge, &c->ours,
+		    c->plan.mailbox, imap);
 	case PB_COMMIT_REMOVE:
 		if (!c->lone && c->sets.list == &c->copied)
 			return remove_rest(c, imap);
@@ -319,6 +323,13 @@ enum pb_status
 pb_commit_go(struct pb_commit *c, struct pb_imap_client *imap)
 {
 	c->go = true;
+	return go_on(c, imap);
+}
+
+enum pb_status
+pb_commit_turn(struct pb_commit *c, struct pb_imap_client *imap)
+{
+	c->turn = true;
 	return go_on(c, imap);
 }
 

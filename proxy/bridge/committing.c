@@ -74,14 +74,22 @@ pb_bridge_finish_quit(struct pb_bridge *b, size_t missing)
 	promise_decided(b, missing == 0, why);
 }
 
+bool
+pb_bridge_commit_goes_on(struct pb_bridge *b, enum pb_status st)
+{
+	if (st == PB_OK && b->commit->step == PB_COMMIT_TURN)
+		pb_bridge_ask(b, PB_BRIDGE_TURN);
+	return st == PB_EPROTO ||
+	    (st == PB_OK && b->commit->step != PB_COMMIT_DONE);
+}
+
 static void
 commit_went_on(struct pb_bridge *b, enum pb_status st)
 {
 	size_t missing = pb_commit_missing(b->commit);
 	char why[PB_COMMIT_WHY_SIZE];
 
-	if (st == PB_EPROTO ||
-	    (st == PB_OK && b->commit->step != PB_COMMIT_DONE))
+	if (pb_bridge_commit_goes_on(b, st))
 		return;
 	pb_commit_why(b->commit, why);
 	if (missing > 0)
@@ -102,6 +110,12 @@ pb_bridge_committing_event(struct pb_bridge *b,
 
 	if (b->state == PB_BRIDGE_COMMITTING || st == PB_ENOMEM)
 		commit_went_on(b, st);
+}
+
+void
+pb_bridge_committing_turn(struct pb_bridge *b)
+{
+	commit_went_on(b, pb_commit_turn(b->commit, b->imap));
 }
 
 static enum pb_status

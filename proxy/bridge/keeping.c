@@ -111,8 +111,7 @@ keeping_went_on(struct pb_bridge *b, enum pb_status st)
 {
 	char why[PB_COMMIT_WHY_SIZE];
 
-	if (st == PB_EPROTO ||
-	    (st == PB_OK && b->commit->step != PB_COMMIT_DONE))
+	if (pb_bridge_commit_goes_on(b, st))
 		return;
 	/* Of what is under way nobody would know what it does. */
 	if (st != PB_OK) {
@@ -209,6 +208,12 @@ void
 pb_bridge_keeping_event(struct pb_bridge *b, const struct pb_imap_event *event)
 {
 	keeping_went_on(b, pb_commit_event(b->commit, b->imap, event));
+}
+
+void
+pb_bridge_keeping_turn(struct pb_bridge *b)
+{
+	keeping_went_on(b, pb_commit_turn(b->commit, b->imap));
 }
 
 void

@@ -119,6 +119,7 @@ close_session(struct pb_session *s)
 	pb_recall_leave(&s->recall);
 	pb_session_leave_promise(s);
 	pb_session_leave_upstream(s);
+	pb_session_leave_turn(s);
 	pb_session_unlock(s);
 	pb_stream_close(&s->client);
 	uv_close((uv_handle_t *)&s->timer, on_timer_closed);
@@ -163,6 +164,9 @@ do_actions(struct pb_session *s)
 			break;
 		case PB_BRIDGE_LOCK:
 			pb_session_lock(s);
+			break;
+		case PB_BRIDGE_TURN:
+			pb_session_want_turn(s);
 			break;
 		case PB_BRIDGE_HOLD:
 			pb_session_hold_back(s);
@@ -406,6 +410,8 @@ arm_timer(struct pb_session *s)
 
 	if (s->retry_at < at)
 		at = s->retry_at;
+	if (s->turn_at < at)
+		at = s->turn_at;
 	if (s->state == PB_SESSION_SENDING)
 		at = sending_until(s);
 	if (s->state == PB_SESSION_LINGERING)
@@ -473,6 +479,7 @@ pump(struct pb_session *s)
 		moved |= pb_session_retry(s);
 		moved |= pb_session_hear_recall(s);
 		moved |= pb_session_hear_promise(s);
+		moved |= pb_session_take_turn(s);
 		moved |= serve_client(s);
 		moved |= do_actions(s);
 		moved |= pb_session_hear_inquiry(s);
@@ -522,6 +529,7 @@ pb_session_serve(struct pb_worker *worker,
 	s->timer.data = s;
 	s->timer_at = UINT64_MAX;
 	s->retry_at = UINT64_MAX;
+	s->turn_at = UINT64_MAX;
 	s->open_handles = 2;
 	s->worker = worker;
 	s->entry = entry;

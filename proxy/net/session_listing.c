@@ -24,7 +24,8 @@ pb_session_name_maildrop(struct pb_session *s)
 		owner = pb_secret_reveal(&identity->user);
 	pb_free(s->maildrop_key);
 	s->maildrop_key_len = server.len + owner.len + mailbox_len + 2;
-	s->maildrop_key = pb_alloc(s->maildrop_key_len);
+	/* With a NUL behind it, it is the key of a turn. */
+	s->maildrop_key = pb_alloc(s->maildrop_key_len + 1);
 	if (s->maildrop_key == NULL)
 		return false;
 	memcpy(s->maildrop_key, server.data, server.len);

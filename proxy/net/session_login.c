@@ -144,6 +144,64 @@ pb_session_unlock(struct pb_session *s)
 	s->locked = false;
 }
 
+/* Who waits for his turn looks so often; it is a matter of round trips. */
+#define TURN_MS 50
+
+/* No maildrop's own key ends so. */
+static struct pb_slice
+turn_key(const struct pb_session *s)
+{
+	return pb_slice(s->maildrop_key, s->maildrop_key_len + 1);
+}
+
+void
+pb_session_leave_turn(struct pb_session *s)
+{
+	s->turn_at = UINT64_MAX;
+	if (s->has_turn)
+		pb_locks_release(pb_worker_locks(s->worker), turn_key(s),
+		    s->id);
+	s->has_turn = false;
+}
+
+void
+pb_session_want_turn(struct pb_session *s)
+{
+	s->turn_at = pb_session_now(s);
+}
+
+bool
+pb_session_take_turn(struct pb_session *s)
+{
+	uint64_t now = pb_session_now(s);
+	struct pb_lock_holder self = { .id = s->id, .since_ms = now };
+	struct pb_lock_holder other;
+
+	if (s->bridge.commit == NULL ||
+	    s->bridge.state == PB_BRIDGE_ENDED) {
+		pb_session_leave_turn(s);
+		return false;
+	}
+	if (now < s->turn_at)
+		return false;
+	switch (pb_locks_acquire(pb_worker_locks(s->worker), turn_key(s),
+	    PB_LOCK_EXCLUSIVE, &self, &other)) {
+	case PB_LOCK_IN_USE:
+		s->turn_at = now + TURN_MS;
+		return false;
+	case PB_LOCK_GRANTED:
+	case PB_LOCK_TAKEN_OVER:
+		s->has_turn = true;
+		break;
+	/* That others are there at the same moment is not likely. */
+	case PB_LOCK_FULL:
+		break;
+	}
+	s->turn_at = UINT64_MAX;
+	pb_bridge_turn(&s->bridge, now);
+	return true;
+}
+
 /* The user's sessions are counted when he has shown his password. */
 static bool
 count_session(struct pb_session *s, struct pb_error *err)

@@ -87,6 +87,8 @@ struct pb_session {
 	uint8_t digest[PB_LIMITS_DIGEST]; /* of the credential that is tried */
 	bool has_digest;		/* and `account` */
 	bool locked;			/* it has the maildrop's lock */
+	bool has_turn;			/* to expunge in it */
+	uint64_t turn_at;		/* waits for it; UINT64_MAX: not */
 
 	/* session_listing.c */
 	char *maildrop_key;		/* own */
@@ -141,6 +143,11 @@ void pb_session_note_refusal(struct pb_session *s);
 void pb_session_lock(struct pb_session *s);
 /* Let go of it; harmless when there is none. */
 void pb_session_unlock(struct pb_session *s);
+/* The bridge wants its turn in the maildrop; it may have to wait. */
+void pb_session_want_turn(struct pb_session *s);
+/* Get it, or let go of it.  True when something has moved. */
+bool pb_session_take_turn(struct pb_session *s);
+void pb_session_leave_turn(struct pb_session *s);
 
 /* session_listing.c */
 

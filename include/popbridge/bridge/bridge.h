@@ -176,6 +176,8 @@ enum pb_bridge_action {
 	PB_BRIDGE_CONNECT,
 	PB_BRIDGE_STARTTLS,	/* then _secured or _upstream_lost */
 	PB_BRIDGE_LOCK,		/* then _locked */
+	/* Then _turn, which ends with `commit`, or with the session. */
+	PB_BRIDGE_TURN,
 	PB_BRIDGE_HOLD,		/* a password was wrong; then _hold */
 	PB_BRIDGE_CLIENT_TLS,	/* behind client_out; then _client_secured */
 	PB_BRIDGE_REMEMBER,	/* what the mailbox holds: _listing */
@@ -348,6 +350,11 @@ void pb_bridge_owes(struct pb_bridge *b, struct pb_promises **promises);
  */
 void pb_bridge_promised(struct pb_bridge *b, int64_t number,
 			const struct pb_error *why, uint64_t now);
+/*
+ * No other session of the maildrop has its turn: it may expunge what is flagged,
+ * on a server that expunges all of that.
+ */
+void pb_bridge_turn(struct pb_bridge *b, uint64_t now);
 /* The maildrop is this session's; or why not. */
 void pb_bridge_locked(struct pb_bridge *b, const struct pb_error *why,
 		      uint64_t now);

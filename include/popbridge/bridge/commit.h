@@ -27,6 +27,7 @@ enum pb_commit_step {
 	PB_COMMIT_HELD,		/* until pb_commit_go */
 	PB_COMMIT_SEEN,		/* \Seen on what was retrieved */
 	PB_COMMIT_LOCATE,	/* LIST: which folder do they go to? */
+	PB_COMMIT_TURN,		/* until pb_commit_turn, for lone_expunge */
 	PB_COMMIT_REMOVE,
 	PB_COMMIT_DONE,
 };
@@ -53,6 +54,7 @@ struct pb_commit {
 	unsigned waiting;	/* commands of the step under way */
 	uint32_t before;	/* commands up to this one are none of ours */
 	bool go;
+	bool turn;
 	bool lone;		/* REMOVE: which of the two */
 	struct pb_set_removal sets;
 	struct pb_lone_expunge lone_expunge;
@@ -86,6 +88,12 @@ enum pb_status pb_commit_begin(struct pb_commit *c,
 /* Now change the mailbox.  As above. */
 enum pb_status pb_commit_go(struct pb_commit *c,
 			    struct pb_imap_client *imap) PB_MUST_CHECK;
+/*
+ * In the step TURN: no other session of the maildrop expunges meanwhile.  What
+ * one flags again would go with the other's EXPUNGE.  As above.
+ */
+enum pb_status pb_commit_turn(struct pb_commit *c,
+			      struct pb_imap_client *imap) PB_MUST_CHECK;
 /* Feed every event of the connection until the step is DONE.  As above. */
 enum pb_status pb_commit_event(struct pb_commit *c,
 			       struct pb_imap_client *imap,

@@ -197,6 +197,9 @@ do_action(struct pbt_edge *e, enum pb_bridge_action action)
 		pb_check(!e->lock_asked);
 		e->lock_asked = true;
 		return;
+	case PB_BRIDGE_TURN:
+		pb_bridge_turn(&e->bridge, e->now);
+		return;
 	case PB_BRIDGE_HOLD:
 		pb_bridge_hold(&e->bridge, e->hold_ms, e->now);
 		return;
