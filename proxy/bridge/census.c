@@ -392,7 +392,8 @@ take_found(struct pb_census *c, const struct pb_imap_event *event)
 	size_t i;
 
 	c->answered = true;
-	for (i = 0; i < event->n_ranges; i++) {
+	/* What is of no use already is not walked through again and again. */
+	for (i = 0; i < event->n_ranges && !c->unclear; i++) {
 		const struct pb_imap_range *r = &event->ranges[i];
 		uint64_t n = (uint64_t)r->last - r->first + 1;
 		uint32_t matched = mark_known(c, r, false) +
