@@ -103,13 +103,23 @@ pb_worker_new_session_id(struct pb_worker *w)
 	return (uint64_t)w->index << 48 | ++w->last_session;
 }
 
-/* The last session of a draining worker lets its loop run out of handles. */
+static void read_notes(struct pb_worker *w);
+
+/*
+ * The last session of a draining worker lets its loop run out of handles.  Who
+ * has asked it for something by then gets the answer.
+ */
 static void
 close_when_idle(struct pb_worker *w)
 {
-	if (w->draining && w->sessions == NULL &&
-	    !uv_is_closing((uv_handle_t *)&w->wake))
-		uv_close((uv_handle_t *)&w->wake, NULL);
+	if (!w->draining || w->sessions != NULL ||
+	    uv_is_closing((uv_handle_t *)&w->wake))
+		return;
+	uv_mutex_lock(&w->mutex);
+	w->ended = true;
+	uv_mutex_unlock(&w->mutex);
+	uv_close((uv_handle_t *)&w->wake, NULL);
+	read_notes(w);
 }
 
 void
@@ -259,9 +269,8 @@ open_note(struct pb_worker *w, struct pb_worker_note *note)
 }
 
 static void
-on_wake(uv_async_t *async)
+read_notes(struct pb_worker *w)
 {
-	struct pb_worker *w = async->data;
 	struct pb_worker_note *next = take_notes(w);
 
 	while (next != NULL) {
@@ -270,6 +279,12 @@ on_wake(uv_async_t *async)
 		next = note.next;
 		do_note(w, &note);
 	}
+}
+
+static void
+on_wake(uv_async_t *async)
+{
+	read_notes(async->data);
 }
 
 /*
@@ -294,68 +309,90 @@ spare_note(struct pb_worker *w, struct pb_worker_note *note)
 	return NULL;
 }
 
+/* Under the mutex; `copy` is the note's, or NULL for want of memory. */
 static void
+queue_note(struct pb_worker *w, struct pb_worker_note note,
+    struct pb_worker_note *copy)
+{
+	if (copy == NULL)
+		copy = spare_note(w, &note);
+	if (copy == NULL)
+		return;
+	*copy = note;
+	copy->next = w->notes;
+	w->notes = copy;
+}
+
+/* False: it has ended, and has no sessions. */
+static bool
 send_note(struct pb_worker *w, struct pb_worker_note note)
 {
 	struct pb_worker_note *copy = pb_alloc(sizeof(*copy));
+	bool ended;
 
 	uv_mutex_lock(&w->mutex);
-	if (copy == NULL)
-		copy = spare_note(w, &note);
-	if (copy != NULL) {
-		*copy = note;
-		copy->next = w->notes;
-		w->notes = copy;
-	}
+	ended = w->ended;
+	if (!ended)
+		queue_note(w, note, copy);
 	uv_mutex_unlock(&w->mutex);
+	if (ended) {
+		pb_snapshot_unref(&note.snapshot);
+		pb_free(copy);
+		return false;
+	}
 	pb_check(uv_async_send(&w->wake) == 0);
+	return true;
 }
 
 void
 pb_worker_use(struct pb_worker *w, struct pb_snapshot *snapshot)
 {
-	send_note(w, (struct pb_worker_note){ .what = NOTE_USE,
+	(void)send_note(w, (struct pb_worker_note){ .what = NOTE_USE,
 		.snapshot = pb_snapshot_ref(snapshot) });
 }
 
 void
 pb_worker_evict(struct pb_worker *w, uint64_t session_id)
 {
-	send_note(w, (struct pb_worker_note){ .what = NOTE_EVICT,
+	(void)send_note(w, (struct pb_worker_note){ .what = NOTE_EVICT,
 		.session_id = session_id });
 }
 
 void
 pb_worker_weigh(struct pb_worker *w, struct pb_worker_weighing *weighing)
 {
-	send_note(w, (struct pb_worker_note){ .what = NOTE_WEIGH,
-		.weighing = weighing });
+	if (send_note(w, (struct pb_worker_note){ .what = NOTE_WEIGH,
+		.weighing = weighing }))
+		return;
+	uv_mutex_lock(&weighing->mutex);
+	weighing->done(weighing->owner);
+	uv_mutex_unlock(&weighing->mutex);
 }
 
 void
 pb_worker_shed(struct pb_worker *w, uint64_t session_id)
 {
-	send_note(w, (struct pb_worker_note){ .what = NOTE_SHED,
+	(void)send_note(w, (struct pb_worker_note){ .what = NOTE_SHED,
 		.session_id = session_id });
 }
 
 void
 pb_worker_doubt(struct pb_worker *w, uint64_t session_id)
 {
-	send_note(w, (struct pb_worker_note){ .what = NOTE_DOUBT,
+	(void)send_note(w, (struct pb_worker_note){ .what = NOTE_DOUBT,
 		.session_id = session_id });
 }
 
 void
 pb_worker_drain(struct pb_worker *w)
 {
-	send_note(w, (struct pb_worker_note){ .what = NOTE_DRAIN });
+	(void)send_note(w, (struct pb_worker_note){ .what = NOTE_DRAIN });
 }
 
 void
 pb_worker_abort(struct pb_worker *w)
 {
-	send_note(w, (struct pb_worker_note){ .what = NOTE_ABORT });
+	(void)send_note(w, (struct pb_worker_note){ .what = NOTE_ABORT });
 }
 
 static void

@@ -53,6 +53,7 @@ struct pb_worker {
 	uint64_t last_session;
 	bool started;
 	bool draining;
+	bool ended;		/* under mutex: nobody reads notes any more */
 };
 
 /* worker_door.c */

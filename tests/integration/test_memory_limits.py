@@ -202,6 +202,27 @@ def test_a_session_that_removes_messages_is_not_ended_for_memory(
         "big-other"]
 
 
+def test_memory_has_its_limit_while_popbridge_ends_too(
+        limited, mailboxes, connect):
+    """One worker has nothing to do, and ends at once."""
+    def sizes(connection, tag, args):
+        until(lambda: "finishing what is under way" in limited.log(), "it")
+        connection.send(mailboxes.many)
+        connection.wait_for_end()
+
+    mailboxes.on = {"SIZES": sizes}
+    client = connect(limited)
+    client.greeting()
+    client.ok("USER big")
+    client.send(b"PASS " + PASSWORD.encode() + b"\r\n")
+    until(lambda: mailboxes.commands and mailboxes.commands[-1][0] == "SIZES",
+          "the question")
+    limited.limit(hard=used(limited) + 1)
+    limited.process.terminate()
+    until(lambda: SHED in limited.log(), "the end of the session")
+    assert limited.process.wait(20) == 0
+
+
 def test_what_is_remembered_goes_when_memory_is_short(limited, connect):
     for client in crowd(connect, limited, 8):
         client.ok("QUIT")
