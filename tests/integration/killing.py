@@ -25,8 +25,11 @@ from pop3client import Pop3
 
 DEADLINE = 60
 
-HAVE_UIDPLUS = ("dovecot", "cyrus", "courier")
+HAVE_UIDPLUS = ("dovecot", "cyrus", "courier", "dovecot-without-move")
 SERVERS = HAVE_UIDPLUS + ("dovecot-without-uidplus", "mailutils")
+# Where messages can go to a folder: by MOVE, and by COPY.
+MOVE, COPY = ("dovecot", "cyrus", "courier"), ("dovecot-without-move",)
+TRASH = "Bin"
 
 # One set of UIDs, and three of them.
 FEW, MANY = 12, 330
@@ -149,17 +152,23 @@ class Relay:
 def start_server(name):
     """One of SERVERS."""
     if name.startswith("dovecot"):
-        without = ("UIDPLUS",) if name != "dovecot" else ()
+        _, _, lacks = name.partition("-without-")
+        without = (lacks.upper(),) if lacks else ()
         return servers.Dovecot(without=without, tls=False, pop3=False)
     return servers.KINDS[name]()
 
 
 class Killer:
-    """A server, a relay, and one popbridge after the other."""
+    """A server, a relay, and one popbridge after the other.  trash is whether
+    messages go there."""
 
-    def __init__(self, binary, name):
+    def __init__(self, binary, name, trash=False):
         self.binary = binary
         self.name = name
+        self.trash = trash
+        # Below INBOX is where each of them has folders.
+        self.folder = TRASH if name.startswith("dovecot") else (
+            "INBOX." + TRASH)
         self.has_uidplus = name in HAVE_UIDPLUS
         self.state = tempfile.mkdtemp(prefix="popbridge-kill-")
         self.server = start_server(name)
@@ -195,7 +204,9 @@ class Killer:
             self.bridge.close()
         self.bridge = proxy.Popbridge(
             self.binary, "imap+plain://127.0.0.1:%d" % self.relay.port,
-            "--state-directory", self.state, "--workers", "1")
+            "--state-directory", self.state, "--workers", "1",
+            *(("--delete", "trash", "--delete-folder", self.folder)
+              if self.trash else ()))
 
     def promised(self):
         """Users of whom the journal has something, with how many messages."""
@@ -219,11 +230,12 @@ class Killer:
         client.store(str(number + 1), "+FLAGS.SILENT", r"(\Deleted)")
         client.logout()
 
-    def mailbox(self, user):
+    def mailbox(self, user, folder="INBOX"):
         """{number: whether it is flagged \\Deleted} of what is there."""
         client = self.server.imap(user)
-        client.select(readonly=True)
-        _, data = client.fetch("1:*", "(FLAGS BODY.PEEK[HEADER])")
+        status, _ = client.select(folder, readonly=True)
+        data = client.uid("FETCH", "1:*", "(FLAGS BODY.PEEK[HEADER])")[1] if (
+            status == "OK") else ()
         client.logout()
         found = {}
         for part in data or ():
@@ -287,6 +299,13 @@ class Killer:
     def _say(self, good, what):
         self._check(good, "%s: %s (%s)" % (self.name, what, self.text))
 
+    def _judge_trash(self, user, everything, doomed, found):
+        """What is gone is there, and nothing else."""
+        if self.trash:
+            there = set(self.mailbox(user, self.folder))
+            self._say(everything <= found | there, "lost on its way")
+            self._say(there <= doomed, "others are in the trash")
+
     def _judge(self, user, everything, doomed, reply, heard):
         f = self.figures
         self.server.settle()
@@ -304,6 +323,7 @@ class Killer:
         f["killed before the promise"] += dead and doomed <= found and (
             not promised)
         self._say(everything - doomed <= found, "others are gone")
+        self._judge_trash(user, everything, doomed, found)
         if reply and reply.startswith(b"+OK"):
             self._say(not doomed & found, "told to be gone, and there")
         if heard and doomed & found:
@@ -326,6 +346,7 @@ class Killer:
         found = self.mailbox(user)
         self._say(set(found) == rest, "other messages are there then: %s" %
                   sorted(found))
+        self._judge_trash(user, everything, doomed, set(found))
         self.figures["flags of others lost"] += not found.get(foreign)
         if self.has_uidplus:
             self._say(found.get(foreign), "another's flag is lost")
