@@ -273,7 +273,7 @@ knows(struct player *p, const char *text)
 	p->edge.known = l;
 }
 
-/* UIDVALIDITY/UID/UID..., with a + behind a promise that rests. */
+/* UIDVALIDITY/UID/UID..., + behind a promise that rests, =WAY of removal. */
 static void
 owes(struct player *p, const char *text)
 {
@@ -288,7 +288,11 @@ owes(struct player *p, const char *text)
 		promise->uids[promise->n++] = (uint32_t)strtoul(at + 1, &at,
 		    10);
 	promise->rests = *at == '+';
-	if (at[promise->rests] != '\0')
+	at += promise->rests;
+	if (*at == '=' && pb_removal_by_name(pb_slice_str(at + 1),
+	    &promise->removal))
+		at += strlen(at);
+	if (*at != '\0')
 		failed(p, "what it owes are no UIDs");
 	p->edge.owed = owed;
 }
