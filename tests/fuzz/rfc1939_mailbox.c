@@ -136,6 +136,14 @@ pbt_rfc1939_check_mailbox(const struct pbt_rfc1939 *m)
 		check_message(&then, &m->server->messages[i], quit);
 }
 
+/* What another client removes while the server is away does not come back. */
+static bool
+cannot_be_had(const struct pbt_rfc1939 *m, const struct pbt_command *c)
+{
+	return m->trouble || (m->lost &&
+	    m->drop[c->numbers[0] - 1].message->vanished);
+}
+
 /* A message that is cut is a part of it, and does not end like one. */
 static void
 check_cut(struct pbt_rfc1939 *m, const struct pbt_command *c)
@@ -177,7 +185,8 @@ pbt_rfc1939_check_end(struct pbt_rfc1939 *m, bool over)
 	if (cut)
 		check_cut(m, &next.command);
 	pbt_rfc1939_must(m, m->received.len == 0 || m->may_end ||
-	    (cut && m->trouble), "no reply is cut without a reason");
+	    (cut && cannot_be_had(m, &next.command)),
+	    "no reply is cut without a reason");
 	pbt_rfc1939_must(m, over || !m->must_end, "the session is over");
 	pbt_rfc1939_must(m, !over || m->must_end || m->may_end || cut,
 	    "the session is not over without a reason");
