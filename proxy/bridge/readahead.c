@@ -68,6 +68,7 @@ pb_readahead_start_anew(struct pb_readahead_body *body)
 	pb_retrieval_init(&body->r, r.msgno, r.uid, r.announced, r.is_top,
 	    r.lines);
 	pb_retrieval_ask_part(&body->r);
+	body->missed = false;
 }
 
 bool

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "popbridge/base/mem.h"
 #include "support/login.h"
 #include "support/trace.h"
 
@@ -29,6 +30,7 @@ struct world {
 	bool uid_behind;		/* the body, not in front of it */
 	bool exchange;			/* it greets as Exchange */
 	unsigned dies;			/* before one of so many pieces; 0: never */
+	unsigned starves;	/* an allocation fails at one of so many */
 	unsigned deaths;
 	unsigned cuts;			/* sessions that ended in a message */
 	uint32_t at;			/* the client's last message */
@@ -260,7 +262,7 @@ look(struct world *w)
 		check_reply(w);
 }
 
-/* Lost twice: a beginning of the reply, or that it cannot be had. */
+/* Lost twice, or no memory: a beginning of it, or that it cannot be had. */
 static void
 check_cut(struct world *w)
 {
@@ -313,6 +315,24 @@ server_dies(struct world *w)
 		look(w);
 }
 
+/* It is brought back with the next command. */
+static void
+connection_starved(struct world *w)
+{
+	assert_true(w->starves > 0);
+	w->edge.bridge.revivals = 0;
+	w->edge.drops = 0;
+	pb_buffer_clear(&w->pending);
+}
+
+static bool
+is_refused(const struct world *w)
+{
+	return w->waiting && w->starves > 0 && (w->edge.ended ||
+	    (w->edge.bridge.state == PB_BRIDGE_COMMAND && pb_slice_starts(
+		pb_buffer_slice(&w->edge.to_client), "-ERR")));
+}
+
 static void
 server_speaks(struct world *w)
 {
@@ -331,9 +351,17 @@ server_speaks(struct world *w)
 		some.len = n;
 	if (some.len == 0)
 		return;
+	if (w->starves > 0 && pbt_random_below(&w->random, w->starves) == 0)
+		pb_mem_fail_at(1 + pbt_random_below(&w->random, 12));
 	pbt_edge_upstream(&w->edge, some);
+	pb_mem_fail_at(0);
 	pb_buffer_consume(&w->pending, some.len);
-	look(w);
+	if (!w->edge.has_imap)
+		connection_starved(w);
+	if (is_refused(w))
+		check_cut(w);
+	if (!w->edge.ended)
+		look(w);
 }
 
 static void
@@ -463,6 +491,27 @@ so_it_is_when_the_server_dies_and_comes_back(void **state)
 	assert_true(answered > 1000 && deaths > 100 && cuts > 0);
 }
 
+static void
+so_it_is_when_there_is_no_memory(void **state)
+{
+	unsigned i, answered = 0, cuts = 0;
+
+	(void)state;
+	for (i = 0; i < 60; i++) {
+		struct world w;
+
+		start(&w, 0);
+		w.groups_fail = i % 3 == 0 ? 6 : 0;
+		w.uid_behind = i % 4 > 1;
+		w.starves = 12;
+		play(&w, 1500);
+		answered += w.answered;
+		cuts += w.cuts;
+		stop(&w);
+	}
+	assert_true(answered > 500 && cuts > 0);
+}
+
 /* RETR 1 to the end, the server always at once. */
 static void
 a_walk_costs_few_commands(void **state)
@@ -550,6 +599,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_reply_is_what_it_would_be_without),
 		cmocka_unit_test(so_it_is_when_the_server_dies_and_comes_back),
+		cmocka_unit_test(so_it_is_when_there_is_no_memory),
 		cmocka_unit_test(a_walk_costs_few_commands),
 		cmocka_unit_test(a_client_that_jumps_about_costs_nothing_more),
 		cmocka_unit_test(octets_ahead_stay_within_the_budget),
