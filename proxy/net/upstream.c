@@ -1,5 +1,6 @@
 #include "popbridge/net/upstream.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,6 +9,15 @@
 
 /* A connection that nobody owns any more may take so long to say goodbye. */
 #define LEAVE_MS 5000
+
+/*
+ * Names of servers that DNS says a domain has, looked up at a time: whoever
+ * has a domain can give it servers whose names nobody answers for, and those
+ * that an administrator has named must not wait behind them.  libuv's pool has
+ * threads for 12.
+ */
+#define FOUND_NAMES_MAX 8
+#define FOUND_NAMES_RETRY_MS 100
 
 struct pb_upstream {
 	const struct pb_upstream_loop *loop;	/* borrowed */
@@ -20,6 +30,7 @@ struct pb_upstream {
 	uint64_t attempt_ms;
 	uv_getaddrinfo_t resolve_req;
 	bool resolving;
+	bool counted;			/* in looking_up_found */
 	bool opening;			/* the owner looks by himself */
 	struct addrinfo *addresses;	/* own */
 	struct addrinfo *next;		/* into addresses */
@@ -30,6 +41,8 @@ struct pb_upstream {
 	struct pb_imap_client imap;
 	struct pb_error error;
 };
+
+static atomic_uint looking_up_found;
 
 static void
 release_when_done(struct pb_upstream *u)
@@ -78,6 +91,7 @@ fail(struct pb_upstream *u, const struct pb_error *err)
 }
 
 static void try_next(struct pb_upstream *u);
+static void look_up_again(struct pb_upstream *u);
 
 /* This address is no good: close the handle, then come to the next one. */
 static void
@@ -188,6 +202,10 @@ on_timer(uv_timer_t *timer)
 		close_all(u);
 		return;
 	}
+	if (u->state == PB_UPSTREAM_RESOLVING) {
+		look_up_again(u);
+		return;
+	}
 	pb_error_set(&err, PB_ERROR_TEMPORARY, PB_SCOPE_ACCOUNT,
 	    "no answer in %llu ms", (unsigned long long)u->attempt_ms);
 	attempt_failed(u, &err);
@@ -227,56 +245,112 @@ use_addresses(struct pb_upstream *u, struct addrinfo *addresses)
 	try_next(u);
 }
 
+static bool
+may_look_up(struct pb_upstream *u)
+{
+	if (u->domain[0] == '\0')
+		return true;
+	if (atomic_fetch_add(&looking_up_found, 1) < FOUND_NAMES_MAX) {
+		u->counted = true;
+		return true;
+	}
+	atomic_fetch_sub(&looking_up_found, 1);
+	return false;
+}
+
+static void
+looked_up(struct pb_upstream *u)
+{
+	u->resolving = false;
+	if (u->counted)
+		atomic_fetch_sub(&looking_up_found, 1);
+	u->counted = false;
+}
+
+static void
+not_resolved(struct pb_upstream *u, int status)
+{
+	struct pb_error err;
+
+	pb_error_set(&err, PB_ERROR_TEMPORARY, PB_SCOPE_ACCOUNT,
+	    "the name %s cannot be resolved: %s", u->url.host,
+	    uv_strerror(status));
+	fail(u, &err);
+	tell(u);
+}
+
 static void
 on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *addresses)
 {
 	struct pb_upstream *u = req->data;
-	struct pb_error err;
 
-	u->resolving = false;
+	looked_up(u);
 	u->addresses = addresses;
-	if (u->leaving) {
+	if (u->leaving)
 		release_when_done(u);
-		return;
-	}
-	if (status != 0) {
-		pb_error_set(&err, PB_ERROR_TEMPORARY, PB_SCOPE_ACCOUNT,
-		    "the name %s cannot be resolved: %s", u->url.host,
-		    uv_strerror(status));
-		fail(u, &err);
-		tell(u);
-		return;
-	}
-	use_addresses(u, addresses);
+	else if (status != 0)
+		not_resolved(u, status);
+	else
+		use_addresses(u, addresses);
+}
+
+/* At once, or when there are fewer of its kind. */
+static int
+look_up(struct pb_upstream *u)
+{
+	const struct addrinfo hints = { .ai_family = AF_UNSPEC,
+		.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };
+	char port[8];
+	int r;
+
+	if (!may_look_up(u))
+		return uv_timer_start(&u->timer, on_timer,
+		    FOUND_NAMES_RETRY_MS, 0);
+	snprintf(port, sizeof(port), "%u", (unsigned)u->url.port);
+	u->resolving = true;
+	u->resolve_req.data = u;
+	r = uv_getaddrinfo(u->loop->uv, &u->resolve_req, on_resolved,
+	    u->url.host, port, &hints);
+	if (r != 0)
+		looked_up(u);
+	return r;
+}
+
+static void
+look_up_again(struct pb_upstream *u)
+{
+	int r = look_up(u);
+
+	if (r != 0)
+		not_resolved(u, r);
+}
+
+/*
+ * An address needs nobody to ask, and no thread; and on a machine with
+ * loopback only, AI_ADDRCONFIG hides ::1.
+ */
+static int
+take_address(struct pb_upstream *u)
+{
+	const struct addrinfo hints = { .ai_family = AF_UNSPEC,
+		.ai_socktype = SOCK_STREAM,
+		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV };
+	struct addrinfo *address;
+	char port[8];
+
+	snprintf(port, sizeof(port), "%u", (unsigned)u->url.port);
+	if (getaddrinfo(u->url.host, port, &hints, &address) != 0)
+		return UV_EINVAL;
+	u->opening = true;
+	use_addresses(u, address);
+	u->opening = false;
+	return 0;
 }
 
 static int
 resolve(struct pb_upstream *u)
 {
-	struct addrinfo hints = { .ai_family = AF_UNSPEC,
-		.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };
-	char port[8];
-
-	snprintf(port, sizeof(port), "%u", (unsigned)u->url.port);
-	/*
-	 * An address needs nobody to ask, and no thread; and on a machine with
-	 * loopback only, AI_ADDRCONFIG hides ::1.
-	 */
-	if (u->url.kind != PB_URL_NAME) {
-		struct addrinfo *address;
-
-		hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
-		if (getaddrinfo(u->url.host, port, &hints, &address) != 0)
-			return UV_EINVAL;
-		u->opening = true;
-		use_addresses(u, address);
-		u->opening = false;
-		return 0;
-	}
-	u->resolving = true;
-	u->resolve_req.data = u;
-	return uv_getaddrinfo(u->loop->uv, &u->resolve_req, on_resolved,
-	    u->url.host, port, &hints);
+	return u->url.kind == PB_URL_NAME ? look_up(u) : take_address(u);
 }
 
 static enum pb_imap_tls
@@ -328,7 +402,6 @@ pb_upstream_open(const struct pb_upstream_loop *loop, const struct pb_url *url,
 	pb_imap_client_init(&u->imap, loop->grammar, loop->writer,
 	    imap_tls_of(url));
 	if (resolve(u) != 0) {
-		u->resolving = false;
 		pb_upstream_leave(u);
 		return NULL;
 	}

@@ -26,6 +26,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define STRANGE "slow.example"
+
 enum slot {
 	SEED,
 	ALLOC_AT,		/* the n-th allocation from now on fails */
@@ -44,6 +46,7 @@ enum slot {
 	DISK_HELD,		/* told: so many wait */
 	NAME_ERROR,		/* of getaddrinfo, EAI_... */
 	NAME_HOLD,		/* the same waits for names until it is 0 */
+	NAME_STRANGE,		/* a domain's server has a name that waits */
 	NAME_HELD,		/* told */
 	HASH_HOLD,		/* crypt_r waits until it is 0 */
 	HASH_HELD,		/* told */
@@ -398,13 +401,40 @@ getaddrinfo(const char *node, const char *service,
     const struct addrinfo *hints, struct addrinfo **result)
 {
 	int numeric = hints != NULL && hints->ai_flags & AI_NUMERICHOST;
+	int strange = node != NULL && strcmp(node, STRANGE) == 0;
 	REAL(int, getaddrinfo, const char *, const char *,
 	    const struct addrinfo *, struct addrinfo **);
 	if (!numeric)
-		hold(NAME_HOLD, NAME_HELD);
+		hold(strange ? NAME_STRANGE : NAME_HOLD, NAME_HELD);
 	if (!numeric && slots[NAME_ERROR] != 0)
 		return (int)slots[NAME_ERROR];
 	return real(node, service, hints, result);
+}
+
+/* Says that `name` is served by STRANGE. */
+static int
+answer_strangely(const char *name, unsigned char *answer)
+{
+	static const unsigned char head[] = { 0, 1, 0x80, 0, 0, 0, 0, 1 };
+	static const unsigned char row[] = { 0, 33, 0, 1, 0, 0, 0, 60 };
+	unsigned char target[64];
+	int len = ns_name_pton(STRANGE, target, sizeof(target)) < 0 ? 0
+	    : (int)strlen(STRANGE) + 2;
+	unsigned char *at = answer + 12;
+
+	memset(answer, 0, 12);
+	memcpy(answer, head, sizeof(head));
+	if (ns_name_pton(name, at, 256) < 0)
+		return -1;
+	at += strlen(name) + 2;
+	memcpy(at, row, sizeof(row));
+	at += sizeof(row);
+	ns_put16((unsigned)(6 + len), at);
+	ns_put16(0, at + 2);
+	ns_put16(0, at + 4);
+	ns_put16(993, at + 6);
+	memcpy(at + 8, target, (size_t)len);
+	return (int)(at + 8 + len - answer);
 }
 
 /* As with a name server that does not answer. */
@@ -415,6 +445,8 @@ res_nquery(res_state state, const char *name, int class, int type,
 	REAL(int, res_nquery, res_state, const char *, int, int,
 	    unsigned char *, int);
 	hold(NAME_HOLD, NAME_HELD);
+	if (slots[NAME_STRANGE] != 0)
+		return answer_strangely(name, answer);
 	return real(state, name, class, type, answer, size);
 }
 

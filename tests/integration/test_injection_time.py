@@ -96,6 +96,23 @@ def test_names_that_take_their_time_hold_nobody_else_up(
         assert client.line().startswith(b"-ERR")
 
 
+def test_names_that_strangers_have_chosen_hold_nobody_else_up(
+        faults, routed, account, connect):
+    faults.set(NAME_STRANGE=1)
+    strangers = [logging_in(routed, connect, "max@found.test")
+                 for _ in range(CROWD)]
+    until(lambda: faults.get("NAME_HELD") >= 8, "names that are looked up")
+    for _ in range(3):
+        client = logging_in(routed, connect, account.name + "@slow.test")
+        client.socket.settimeout(10)
+        assert client.line().startswith(b"+OK")
+        client.ok("QUIT")
+    assert faults.get("NAME_HELD") == 8
+    faults.set(NAME_STRANGE=0)
+    for client in strangers:
+        assert client.line().startswith(b"-ERR")
+
+
 def test_who_leaves_while_a_name_is_looked_up_leaves_nothing_behind(
         faults, routed, account, connect):
     faults.set(NAME_HOLD=1)
