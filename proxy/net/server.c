@@ -31,6 +31,14 @@ on_last_timer(uv_timer_t *timer)
 	_exit(EX_OK);
 }
 
+/* A reload may have taken longer than all of it, and libuv's time is older. */
+static void
+start_drain_timer(struct pb_server *s, uv_timer_cb on_timer, uint64_t ms)
+{
+	uv_update_time(&s->loop);
+	uv_timer_start(&s->drain_timer, on_timer, ms, 0);
+}
+
 static void
 abort_workers(struct pb_server *s)
 {
@@ -38,7 +46,7 @@ abort_workers(struct pb_server *s)
 
 	for (i = 0; i < s->n_workers; i++)
 		pb_worker_abort(s->workers[i]);
-	uv_timer_start(&s->drain_timer, on_last_timer, LAST_MS, 0);
+	start_drain_timer(s, on_last_timer, LAST_MS);
 }
 
 static void
@@ -93,8 +101,8 @@ on_end_signal(uv_signal_t *handle, int number)
 		pb_worker_drain(s->workers[i]);
 	s->draining = true;
 	pb_pool_shut(s->pool, uv_now(&s->loop));
-	uv_timer_start(&s->drain_timer, on_drain_timer,
-	    (uint64_t)s->snapshot->config->drain_timeout * 1000, 0);
+	start_drain_timer(s, on_drain_timer,
+	    (uint64_t)s->snapshot->config->drain_timeout * 1000);
 	s->join.data = s;
 	pb_check(uv_queue_work(&s->loop, &s->join, join_workers, after_join) ==
 	    0);

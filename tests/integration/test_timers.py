@@ -1,5 +1,6 @@
 """What waits has an end, also behind the last word."""
 
+import os
 import signal
 import socket
 import sqlite3
@@ -189,3 +190,37 @@ def test_two_weeks_before_a_certificate_ends_the_log_says_so(
     bridge = start_bridge(upstream(server), "--tls-cert", cert, "--tls-key",
                           key, listen=("pop3s://127.0.0.1:0",))
     assert ("certificate expires soon" in bridge.log()) == warns
+
+
+def test_a_reload_that_takes_long_takes_nothing_off_the_drain_timeout(
+        start_bridge, server, connect, tmp_path):
+    """Its file of a CA is slow, and behind two of them it is told to end."""
+    authority = tmp_path / "ca.pem"
+    config = ('listener "l" { url = "pop3+plain://127.0.0.1:0" }\n'
+              'upstream = "%s"\ndrain-timeout = 2\nsandbox = no\n' %
+              upstream(server))
+    told = threading.Event()
+
+    def body(connection, tag, args):
+        assert told.wait(60)
+        server.body(connection, tag, args)
+
+    server.on = {"BODY": body}
+    bridge = start_bridge(None, config=config)
+    client = log_in(connect, bridge)
+    client.send(b"RETR 1\r\n")
+    until(lambda: server.commands[-1][0] == "BODY", "the question")
+    os.mkfifo(authority)
+    bridge.configure(config + 'upstream-ca = "%s"\n' % authority)
+    bridge.process.send_signal(signal.SIGHUP)
+    with open(authority, "w"):
+        bridge.process.send_signal(signal.SIGHUP)
+        bridge.process.terminate()
+    until(lambda: "configuration not reloaded" in bridge.log(), "the first")
+    with open(authority, "w"):
+        time.sleep(3)
+    until(lambda: "finishing what is under way" in bridge.log(), "the signal")
+    told.set()
+    assert client.line().startswith(b"+OK")
+    assert client.payload() == b"one\r\n"
+    assert bridge.process.wait(60) == 0
