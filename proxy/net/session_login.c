@@ -229,6 +229,15 @@ count_session(struct pb_session *s, struct pb_error *err)
 	return false;
 }
 
+/* Another loop's clock may be some milliseconds ahead. */
+static uint64_t
+held_for(const struct pb_session *s, const struct pb_lock_holder *other)
+{
+	uint64_t now = pb_session_now(s);
+
+	return now > other->since_ms ? now - other->since_ms : 0;
+}
+
 static bool
 take_lock(struct pb_session *s, struct pb_error *err)
 {
@@ -246,7 +255,7 @@ take_lock(struct pb_session *s, struct pb_error *err)
 		    PB_LOG_STR("id", s->id_text),
 		    PB_LOG_SLICE("user", pb_bridge_user(&s->bridge)),
 		    PB_LOG_STR("from", other.address),
-		    PB_LOG_NUM("for_ms", pb_session_now(s) - other.since_ms));
+		    PB_LOG_NUM("for_ms", held_for(s, &other)));
 		pb_worker_ask_evict(s->worker, other.id);
 		return true;
 	case PB_LOCK_IN_USE:
@@ -254,7 +263,7 @@ take_lock(struct pb_session *s, struct pb_error *err)
 		    PB_LOG_STR("id", s->id_text),
 		    PB_LOG_SLICE("user", pb_bridge_user(&s->bridge)),
 		    PB_LOG_STR("by", other.address),
-		    PB_LOG_NUM("for_ms", pb_session_now(s) - other.since_ms));
+		    PB_LOG_NUM("for_ms", held_for(s, &other)));
 		pb_worker_ask_doubt(s->worker, other.id);
 		break;
 	case PB_LOCK_FULL:
