@@ -14,7 +14,7 @@ import pytest
 from conftest import PASSWORD, plain, until
 from fake_imap import FakeImap, closes, says
 
-DATAERR, USAGE, CONFIG = 65, 64, 78
+DATAERR, USAGE, IOERR, CONFIG = 65, 64, 74, 78
 
 # Of SQLite, for one that waits; and more than there are threads.
 BUSY_SECONDS, CROWD = 5, 40
@@ -282,6 +282,17 @@ def test_the_list_makes_no_file(binary, tmp_path):
                            str(config)], capture_output=True, check=True)
     assert done.stdout == b"[]\n"
     assert os.listdir(tmp_path) == ["popbridge.conf"]
+
+
+def test_a_journal_that_cannot_be_read_is_told(binary, tmp_path):
+    (tmp_path / "journal.db").mkdir()
+    config = tmp_path / "popbridge.conf"
+    config.write_text('state-directory = "%s"\n' % tmp_path)
+    for words in (["list"], ["list", "--json"], ["drop", "1"]):
+        done = subprocess.run([binary, "journal", *words, "-c", str(config)],
+                              capture_output=True, text=True, check=False)
+        assert done.returncode == IOERR, words
+        assert "journal.db: unable to open" in done.stderr
 
 
 def hold(rig):

@@ -127,6 +127,27 @@ def goes_on(client):
         return False
 
 
+def fetched(server):
+    """The messages that were asked for, by UID, in order."""
+    return [args.split(b" ")[0] for name, args in server.commands
+            if name == "BODY"]
+
+
+def test_over_memory_soft_nothing_is_read_ahead(limited, mailboxes, connect):
+    clients = [log_in(connect, limited, name) for name in ("one", "two")]
+    clients[0].ok("RETR 1")
+    clients[0].payload()
+    until(lambda: fetched(mailboxes) == [b"1", b"2"], "a message ahead")
+    limited.limit(soft=1)
+    until(lambda: SHORT in limited.log(), "the word about memory")
+    del mailboxes.commands[:]
+    for n, text in ((1, b"one\r\n"), (2, b"two\r\n")):
+        clients[1].ok("RETR %d" % n)
+        assert clients[1].payload() == text
+        clients[1].ok("NOOP")
+        assert fetched(mailboxes) == [b"1", b"2"][:n]
+
+
 def test_over_memory_soft_nobody_new_comes_in_and_sessions_go_on(
         limited, connect):
     small = log_in(connect, limited, "small")

@@ -38,10 +38,10 @@ def context(certificates, **versions):
     return trusted
 
 
-def wrapped(bridge, trusted):
+def wrapped(bridge, trusted, session=None):
     return trusted.wrap_socket(
         socket.create_connection(bridge.ports[0], 30),
-        server_hostname="localhost")
+        server_hostname="localhost", session=session)
 
 
 def read_mail(client, account):
@@ -259,6 +259,27 @@ def test_a_new_certificate_is_used_after_a_reload(
         print(bridge.log())
         bridge.close()
     assert status == 0
+
+
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_a_session_is_resumed_until_the_next_reload(
+        version, bridge, certificates):
+    trusted = context(certificates,
+                      maximum_version=getattr(ssl.TLSVersion, version))
+
+    def visit(session=None):
+        """Whether it was resumed, and a ticket for the next one."""
+        with wrapped(bridge, trusted, session) as client:
+            assert client.recv(100).startswith(b"+OK")
+            return client.session_reused, client.session
+
+    known, ticket = visit()
+    assert not known and visit(ticket)[0]
+    bridge.process.send_signal(1)
+    until(lambda: "configuration reloaded" in bridge.log(), "the reload")
+    until(lambda: not visit(ticket)[0], "other keys of tickets")
+    known, ticket = visit()
+    assert not known and visit(ticket)[0]
 
 
 def test_an_unusable_certificate_is_a_wrong_configuration(
