@@ -345,7 +345,7 @@ send_all(struct pb_session *s)
 	    !(s->client_handshake && s->tls_first);
 
 	if (sent) {
-		s->turn += s->bridge.client_out.len;
+		s->turn_octets += s->bridge.client_out.len;
 		pb_stream_send(&s->client, &s->bridge.client_out);
 	}
 	if (s->client_handshake && pb_stream_unsent(&s->client) == 0 &&
@@ -385,7 +385,8 @@ finish(struct pb_session *s)
 static bool
 has_had_its_turn(const struct pb_session *s)
 {
-	return s->turn >= TURN_MAX || pb_bridge_has_had_its_turn(&s->bridge);
+	return s->turn_octets >= TURN_MAX ||
+	    pb_bridge_has_had_its_turn(&s->bridge);
 }
 
 /*
@@ -472,7 +473,7 @@ pump(struct pb_session *s)
 	if (s->state == PB_SESSION_CLOSING)
 		return;
 	s->pumping = true;
-	s->turn = 0;
+	s->turn_octets = 0;
 	do {
 		pb_bridge_run(&s->bridge, pb_session_now(s));
 		moved = do_actions(s);

@@ -57,7 +57,7 @@ struct pb_session {
 	bool client_handshake;		/* TLS with the client to be begun */
 	bool tls_first;			/* it begins with TLS */
 	bool pumping;
-	size_t turn;			/* octets for the client, in this one */
+	size_t turn_octets;		/* for the client, in this turn of the loop */
 	enum pb_session_state state;
 	uint64_t id;
 	char id_text[24];
