@@ -74,13 +74,32 @@ pb_bridge_finish_quit(struct pb_bridge *b, size_t missing)
 	promise_decided(b, missing == 0, why);
 }
 
+/* The administrator is to know whose client to ask. */
+static void
+say_what_went_beyond(const struct pb_bridge *b)
+{
+	size_t beyond = pb_lone_expunge_beyond(&b->commit->lone_expunge);
+
+	if (beyond > 0)
+		pb_log(PB_LOG_WARN, "others flagged messages \\Deleted just "
+		    "before EXPUNGE, and those went, too",
+		    PB_LOG_STR("id", b->id),
+		    PB_LOG_SLICE("user", pb_bridge_user(b)),
+		    PB_LOG_NUM("messages", beyond),
+		    PB_LOG_STR("why", "the server has no UID EXPUNGE"));
+}
+
 bool
 pb_bridge_commit_goes_on(struct pb_bridge *b, enum pb_status st)
 {
 	if (st == PB_OK && b->commit->step == PB_COMMIT_TURN)
 		pb_bridge_ask(b, PB_BRIDGE_TURN);
-	return st == PB_EPROTO ||
-	    (st == PB_OK && b->commit->step != PB_COMMIT_DONE);
+	if (st == PB_EPROTO ||
+	    (st == PB_OK && b->commit->step != PB_COMMIT_DONE))
+		return true;
+	if (st == PB_OK)
+		say_what_went_beyond(b);
+	return false;
 }
 
 static void

@@ -32,6 +32,12 @@ pb_lone_expunge_trouble(const struct pb_lone_expunge *l)
 	    "\\Deleted";
 }
 
+size_t
+pb_lone_expunge_beyond(const struct pb_lone_expunge *l)
+{
+	return l->went > l->flagged ? l->went - l->flagged : 0;
+}
+
 /* The step's STOREs: which list, on or off. */
 static const struct pb_uid_list *
 list_of(const struct pb_lone_expunge *l, bool *add)
@@ -225,6 +231,7 @@ advance(struct pb_lone_expunge *l)
 		l->step = l->refused ? PB_LONE_REFLAG : PB_LONE_PROVE;
 		break;
 	case PB_LONE_PROVE:
+		l->flagged = l->found.n;
 		if (note_theirs(l, &alone) != PB_OK)
 			return PB_ENOMEM;
 		l->step = proven(l, alone);
@@ -335,6 +342,8 @@ pb_lone_expunge_event(struct pb_lone_expunge *l, struct pb_imap_client *imap,
 
 	if (event->type == PB_IMAP_EVENT_FOUND && is_ours)
 		return note_found(l, event);
+	l->went += event->type == PB_IMAP_EVENT_EXPUNGE &&
+	    l->step == PB_LONE_EXPUNGE;
 	if (event->type != PB_IMAP_EVENT_DONE)
 		return PB_OK;
 	/* One that was under way before only makes room. */

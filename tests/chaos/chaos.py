@@ -345,7 +345,8 @@ class Chaos:
             client.logout()
             self.ledger.judge(
                 user.name, inbox, [text for _, text in elsewhere.values()],
-                seen.get(user.name), validity)
+                seen.get(user.name), validity,
+                self.program.beyond[user.name])
         return self.ledger.complaints
 
     def summary(self):

@@ -80,6 +80,7 @@ class Ledger:
         self.flags_stay = flags_stay
         self.ends_lines = ends_lines
         self.flags_lost = 0
+        self.swept = 0          # flagged just before an EXPUNGE of all
         self.lock = threading.Lock()
         self.maildrops = collections.defaultdict(Maildrop)
         self.complaints = []
@@ -170,17 +171,20 @@ class Ledger:
 
     # in the end
 
-    def judge(self, user, inbox, elsewhere=(), uniques=None, validity=None):
+    def judge(self, user, inbox, elsewhere=(), uniques=None, validity=None,
+              beyond=0):
         """Writes down what is wrong with the mail of a user.
 
         inbox      {UID: (whether it is flagged \\Deleted, octets)}
         elsewhere  octets of each message in the other folder
         uniques    the unique-ids that a last POP3 session has seen
+        beyond     so many that others had flagged went with an EXPUNGE, as
+                   popbridge says: there was no UID EXPUNGE
         """
         drop = self.maildrops[user]
         self._judge_inbox(user, drop, inbox)
         self._judge_removed(user, drop, inbox, uniques)
-        self._judge_missing(user, drop, inbox)
+        self._judge_missing(user, drop, inbox, beyond)
         self._judge_elsewhere(user, drop, inbox, elsewhere)
         if validity is not None:
             self._judge_names(user, drop, validity)
@@ -223,12 +227,16 @@ class Ledger:
             self.complain(user, "UID %d is there: the client of %s was told "
                           "that it is removed", uid, drop.removed[uid])
 
-    def _judge_missing(self, user, drop, inbox):
+    def _judge_missing(self, user, drop, inbox, beyond):
         allowed = set(drop.expunged)
         if self.fate != HIDDEN:
             allowed |= set(drop.doomed)
-        for message in drop.messages.values():
-            if message.uid not in allowed | set(inbox) | {None}:
+        missing = [m for m in drop.messages.values()
+                   if m.uid not in allowed | set(inbox) | {None}]
+        swept = [m for m in missing if m.uid in drop.touched][:beyond]
+        self.swept += len(swept)
+        for message in missing:
+            if message not in swept:
                 self.complain(user, "%s (UID %d) is lost", message.name,
                               message.uid)
         for uid in drop.flagged & set(inbox):
@@ -287,6 +295,7 @@ class Ledger:
         total["messages flagged \\Deleted by others"] = sum(
             len(d.flagged) for d in drops)
         total["of these flags, lost"] = self.flags_lost
+        total["of these messages, gone with EXPUNGE"] = self.swept
         return total
 
     def write(self, file):

@@ -1,6 +1,8 @@
 """popbridge in a run: ended by us, again and again, and by nobody else."""
 
+import collections
 import os
+import re
 import signal
 import threading
 import time
@@ -25,6 +27,9 @@ TOLD = ("messages of an earlier session removed",
         "mail server brought back", "maildrop taken over",
         "configuration reloaded")
 
+BEYOND = re.compile(r'warn "?others flagged messages .*? user=(\S+)'
+                    r' messages=(\d+)')
+
 
 class Program:
     """start() and watch() are for one thread, with which popbridge dies."""
@@ -43,6 +48,8 @@ class Program:
         self.bridge = None
         self.signals = set()    # what we have sent it
         self.since = None       # when it was told to end
+        # Messages by user that it has expunged, and could not help.
+        self.beyond = collections.Counter()
 
     def start(self):
         bridge = proxy.Popbridge(self.binary, None, config=self.config())
@@ -108,6 +115,8 @@ class Program:
         for line in log.splitlines():
             if any(word in line for word in self.never):
                 self.complain("wrote %r", line)
+        for match in BEYOND.finditer(log):
+            self.beyond[match.group(1)] += int(match.group(2))
         for text in TOLD:
             self.count("log: " + text, log.count(text))
         self.bridge.close()

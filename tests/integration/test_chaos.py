@@ -155,9 +155,9 @@ class Book:
         del self.inbox[uid]
         self.uniques.remove(self.unique(uid))
 
-    def judged(self, elsewhere=()):
+    def judged(self, elsewhere=(), beyond=0):
         self.ledger.judge("max0", self.inbox, elsewhere, self.uniques,
-                          VALIDITY)
+                          VALIDITY, beyond)
         return self.ledger.complaints
 
 
@@ -169,6 +169,21 @@ def book():
 def test_what_was_confirmed_must_be_gone(book):
     book.quit(2)
     assert "UID 2 is there" in book.judged()[0]
+
+
+def test_what_went_with_an_expunge_of_all_is_told_and_was_flagged(book):
+    book.ledger.about_to_flag("max0", [2])
+    book.remove(2)
+    assert book.judged(beyond=1) == []
+    book.remove(3)
+    assert "UID 3) is lost" in book.judged(beyond=2)[0]
+
+
+def test_what_was_flagged_and_went_untold_is_lost(book):
+    book.ledger.about_to_flag("max0", [2, 3])
+    book.remove(2)
+    book.remove(3)
+    assert len(book.judged(beyond=1)) == 1
 
 
 @pytest.mark.parametrize("confirmed", (True, False))

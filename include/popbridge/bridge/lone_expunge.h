@@ -15,6 +15,9 @@
  * EXPUNGE, a third look at whether ours are gone, and theirs are flagged again.
  * When the second look shows others again and again, ours stay flagged.
  *
+ * What others flag within the round trip between the second look and EXPUNGE
+ * goes with ours: nothing in IMAP prevents that.  It is counted.
+ *
  * A look is SEARCH, and SELECT or NOOP before it: some servers search in what
  * they knew last, and some know what others do at SELECT only.
  */
@@ -40,6 +43,8 @@ struct pb_lone_expunge {
 	size_t sent;		/* UIDs of the step's list, or commands */
 	unsigned waiting;	/* commands of the step under way */
 	uint32_t before;	/* commands up to this one are none of ours */
+	size_t flagged;		/* of ours, at the second look */
+	size_t went;		/* messages, while EXPUNGE was under way */
 	unsigned rounds;	/* how often ours were not alone */
 	bool answered;		/* the SEARCH under way had a result */
 	bool refused;		/* a STORE or SEARCH before the EXPUNGE was */
@@ -65,6 +70,9 @@ enum pb_status pb_lone_expunge_event(struct pb_lone_expunge *l,
 				     const struct pb_imap_event *event)
     PB_MUST_CHECK;
 void pb_lone_expunge_fini(struct pb_lone_expunge *l);
+
+/* So many went with EXPUNGE besides ours; at most, for others expunge, too. */
+size_t pb_lone_expunge_beyond(const struct pb_lone_expunge *l);
 
 /* Why ours are not confirmed to be gone, for people. */
 const char *pb_lone_expunge_trouble(const struct pb_lone_expunge *l);

@@ -1,8 +1,11 @@
-"""Two sessions of one account, at once, where EXPUNGE takes all that is
-\\Deleted: what a third client has flagged stays."""
+"""Where EXPUNGE takes all that is \\Deleted: what others have flagged stays, and
+is told where it cannot."""
 
 import threading
 
+import pytest
+
+from conftest import until
 from fake_imap import FakeImap, ok, uids_of
 from pop3client import Pop3
 
@@ -52,17 +55,19 @@ class Mailbox(FakeImap):
         ok(connection, tag, args)
 
 
+def who_deletes(bridge, number):
+    client = Pop3((bridge.host, bridge.port))
+    client.greeting()
+    client.ok("USER max")
+    client.ok("PASS secret")
+    client.ok("DELE %d" % number)
+    return client
+
+
 def test_what_a_third_has_flagged_stays(start_bridge):
     server = Mailbox()
     bridge = start_bridge("imap+plain://127.0.0.1:%d" % server.port)
-    clients = []
-    for number in (2, 3):
-        client = Pop3((bridge.host, bridge.port))
-        client.greeting()
-        client.ok("USER max")
-        client.ok("PASS secret")
-        client.ok("DELE %d" % number)
-        clients.append(client)
+    clients = [who_deletes(bridge, number) for number in (2, 3)]
     first = threading.Thread(target=clients[0].cmd, args=("QUIT",))
     first.start()
     assert server.reflagging.wait(20)
@@ -71,3 +76,35 @@ def test_what_a_third_has_flagged_stays(start_bridge):
     left = [uid for uid, _ in server.messages]
     server.stop()
     assert left == [3]
+
+
+class Busy(Mailbox):
+    """Somebody flags so many messages when EXPUNGE is already on its way."""
+
+    def __init__(self, flags):
+        super().__init__()
+        self.flags = flags
+        self.proven.set()
+        self.reflagged.set()
+
+    def expunge(self, connection, tag, args):
+        self.deleted |= self.flags
+        for n in sorted((n for n, (uid, _) in enumerate(self.messages, 1)
+                         if uid in self.deleted), reverse=True):
+            connection.send(b"* %d EXPUNGE\r\n" % n)
+        super().expunge(connection, tag, args)
+
+
+@pytest.mark.parametrize("flags", (set(), {8}))
+def test_what_is_flagged_too_late_to_be_spared_is_told(flags, start_bridge):
+    server = Busy(flags)
+    bridge = start_bridge("imap+plain://127.0.0.1:%d" % server.port)
+    who_deletes(bridge, 2).ok("QUIT")
+    until(lambda: "session ended" in bridge.log(), "the end")
+    told = [line for line in bridge.log().splitlines()
+            if "others flagged messages" in line]
+    assert len(told) == len(flags)
+    assert all("user=max messages=1 " in line for line in told)
+    left = {uid for uid, _ in server.messages}
+    server.stop()
+    assert left == {3, 8} - flags
