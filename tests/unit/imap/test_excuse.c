@@ -31,8 +31,9 @@ what_exchange_writes_itself_is_no_message(void **state)
 static void
 what_was_sent_is_a_message(void **state)
 {
-	static const char *const fields[] = { "Date: Fri, 5 Mar 2010 11:08:28 "
-	    "+0000", "Message-ID: <1@example.com>", "received: from x by y" };
+	static const char *const fields[] = {
+		"Date: Fri, 5 Mar 2010 11:08:28 +0000",
+		"Message-ID: <1@example.com>", "received: from x by y" };
 	char text[256];
 	size_t i;
 
