@@ -364,7 +364,8 @@ def downloads_while_cut(new_account, start_cutter, start_bridge, connect):
             count[True], count[False], cutter.made, cutter.cut,
             brought_back(bridge)))
         assert brought_back(bridge) > downloads // 25
-        assert count[True] > count[False]
+        # A server that takes few of the letters has cuts in nearly each.
+        assert count[True] > downloads // 5
     return run
 
 
