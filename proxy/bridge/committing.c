@@ -81,12 +81,13 @@ say_what_went_beyond(const struct pb_bridge *b)
 	size_t beyond = pb_lone_expunge_beyond(&b->commit->lone_expunge);
 
 	if (beyond > 0)
-		pb_log(PB_LOG_WARN, "others flagged messages \\Deleted just "
-		    "before EXPUNGE, and those went, too",
+		pb_log(PB_LOG_WARN, "more messages were expunged than were to "
+		    "be removed",
 		    PB_LOG_STR("id", b->id),
 		    PB_LOG_SLICE("user", pb_bridge_user(b)),
 		    PB_LOG_NUM("messages", beyond),
-		    PB_LOG_STR("why", "the server has no UID EXPUNGE"));
+		    PB_LOG_STR("why", "the server has no UID EXPUNGE, and "
+			"others flagged or expunged messages meanwhile"));
 }
 
 bool

@@ -27,7 +27,7 @@ TOLD = ("messages of an earlier session removed",
         "mail server brought back", "maildrop taken over",
         "configuration reloaded")
 
-BEYOND = re.compile(r'warn "?others flagged messages .*? user=(\S+)'
+BEYOND = re.compile(r'warn "?more messages were expunged .*? user=(\S+)'
                     r' messages=(\d+)')
 
 

@@ -102,7 +102,7 @@ def test_what_is_flagged_too_late_to_be_spared_is_told(flags, start_bridge):
     who_deletes(bridge, 2).ok("QUIT")
     until(lambda: "session ended" in bridge.log(), "the end")
     told = [line for line in bridge.log().splitlines()
-            if "others flagged messages" in line]
+            if "more messages were expunged" in line]
     assert len(told) == len(flags)
     assert all("user=max messages=1 " in line for line in told)
     left = {uid for uid, _ in server.messages}
